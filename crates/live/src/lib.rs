@@ -1,0 +1,1 @@
+//! Realtime: server-sent events off the event log.

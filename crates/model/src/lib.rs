@@ -1,0 +1,23 @@
+//! The nouns that every room speaks: resources, fields, values, records, changes, problems.
+//!
+//! Nothing here knows HTTP, SQL or a runtime. Reading order: what a resource is ([`resource`], [`field`]), what it holds
+//! ([`value`], [`decimal`], [`time`]), how values look in JSON ([`json`]), who asks ([`caller`]), what happened
+//! ([`change`]) and what may go wrong ([`problem`]).
+
+pub mod resource;
+pub mod field;
+pub mod value;
+pub mod decimal;
+pub mod time;
+pub mod json;
+pub mod caller;
+pub mod change;
+pub mod problem;
+
+pub use caller::{Caller, CallerValue};
+pub use change::{Action, Entry, Keep};
+pub use decimal::Decimal;
+pub use field::{Field, FieldIndex, Kind, OnDelete, Origin, Shape};
+pub use problem::{Code, Flaw, Problem};
+pub use resource::{IdKind, Index, Resource, ResourceIndex, Schema};
+pub use value::{Record, Value};

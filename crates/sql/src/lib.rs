@@ -1,0 +1,1 @@
+//! Conditions and plans as SQL text, for any dialect.

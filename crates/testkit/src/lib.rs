@@ -1,0 +1,1 @@
+//! Tests that read as stories: apps, people, replies.
