@@ -1,0 +1,127 @@
+//! A hand-written CRUD server on axum and SQLite with no features at all: no rules, no validation, no log.
+//!
+//! It is the yardstick. What it reaches is near the limit of what HTTP and SQLite allow on the machine, so
+//! the share of it that Mainstay reaches says what Mainstay's features cost.
+//!
+//! Environment:
+//! - `DB`: a database made by `load/data.py` (required)
+//! - `PORT`: 7002
+//! - `READERS`: `2`, a number of reader threads, or `inline` to read on the thread that serves the request
+//! - `SYNC`: `FULL` or `NORMAL`, SQLite's `synchronous`
+
+mod read;
+mod write;
+
+use std::{env, error::Error, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Path, Query, State},
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+    routing::get,
+    serve::ListenerExt as _,
+};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    read::{Read, Reader},
+    write::{NewMessage, Writer},
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A row of `message`, as it is answered.
+#[derive(Serialize)]
+struct Message {
+    id: i64,
+    room_id: i64,
+    author_id: i64,
+    text: String,
+    /// Milliseconds since 1970.
+    created: i64,
+}
+
+#[derive(Deserialize)]
+struct ListParams {
+    room_id: i64,
+    limit: Option<i64>,
+}
+
+struct App {
+    reader: Reader,
+    writer: Writer,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let database = env::var("DB").map_err(|_| "DB must name a database made by load/data.py")?;
+    let port: u16 = env::var("PORT").map_or(Ok(7002), |port| port.parse())?;
+    let readers = env::var("READERS").unwrap_or_else(|_| "2".to_owned());
+    let synchronous = env::var("SYNC").unwrap_or_else(|_| "FULL".to_owned());
+    // The writer comes first: it turns the journal to WAL before any reader looks.
+    let writer = Writer::open(&database, &synchronous)?;
+    let reader = Reader::open(&database, &readers)?;
+    let app = Arc::new(App { reader, writer });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async move {
+        let routes = Router::new()
+            .route("/messages", get(list).post(create))
+            .route("/messages/{id}", get(one))
+            .with_state(app);
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+        // A connection that refuses TCP_NODELAY is only slower; it still gets its answer.
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        axum::serve(listener, routes).await?;
+        Ok(())
+    })
+}
+
+async fn one(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Response {
+    found(app.reader.read(Read::One { id }).await)
+}
+
+async fn list(State(app): State<Arc<App>>, Query(params): Query<ListParams>) -> Response {
+    let limit = params.limit.unwrap_or(20).clamp(1, 100);
+    found(
+        app.reader
+            .read(Read::List {
+                room: params.room_id,
+                limit,
+            })
+            .await,
+    )
+}
+
+async fn create(State(app): State<Arc<App>>, body: Bytes) -> Response {
+    let Ok(new) = serde_json::from_slice::<NewMessage>(&body) else {
+        return json(
+            StatusCode::BAD_REQUEST,
+            b"{\"error\":\"bad body\"}".to_vec(),
+        );
+    };
+    let stored = app.writer.insert(new).await;
+    match stored.and_then(|message| serde_json::to_vec(&message).ok()) {
+        Some(body) => json(StatusCode::CREATED, body),
+        None => json(StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
+    }
+}
+
+fn found(body: Option<Vec<u8>>) -> Response {
+    match body {
+        Some(body) => json(StatusCode::OK, body),
+        None => json(StatusCode::NOT_FOUND, b"{\"error\":\"not found\"}".to_vec()),
+    }
+}
+
+fn json(status: StatusCode, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}

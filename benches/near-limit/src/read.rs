@@ -1,0 +1,112 @@
+//! Reads: prepared statements, on a pool of reader threads or on the thread that serves the request.
+
+use std::{cell::RefCell, error::Error, thread};
+
+use crossbeam_channel::{Sender, unbounded};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row};
+use tokio::sync::oneshot;
+
+use crate::Message;
+
+const SELECT_ONE: &str = "SELECT id, room_id, author_id, text, created FROM message WHERE id = ?1";
+const SELECT_NEWEST: &str = "SELECT id, room_id, author_id, text, created FROM message \
+                             WHERE room_id = ?1 ORDER BY created DESC LIMIT ?2";
+
+/// What is to be read.
+pub(crate) enum Read {
+    /// One message.
+    One { id: i64 },
+    /// The newest messages of a room.
+    List { room: i64, limit: i64 },
+}
+
+/// Answers reads as JSON bytes.
+pub(crate) enum Reader {
+    Inline { database: String },
+    Pool { jobs: Sender<Job> },
+}
+
+pub(crate) struct Job {
+    what: Read,
+    reply: oneshot::Sender<Option<Vec<u8>>>,
+}
+
+thread_local! {
+    static LOCAL: RefCell<Option<Connection>> = const { RefCell::new(None) };
+}
+
+impl Reader {
+    /// Opens `readers` connections, each with its thread; `inline` opens one for every serving thread, when
+    /// it first reads.
+    pub(crate) fn open(database: &str, readers: &str) -> Result<Self, Box<dyn Error>> {
+        if readers == "inline" {
+            return Ok(Self::Inline {
+                database: database.to_owned(),
+            });
+        }
+        let (jobs, queue) = unbounded::<Job>();
+        for _ in 0..readers.parse::<usize>()? {
+            let queue = queue.clone();
+            let connection = connect(database)?;
+            thread::spawn(move || {
+                for job in queue {
+                    // The caller may have gone; then nobody waits for the answer.
+                    drop(job.reply.send(run(&connection, &job.what)));
+                }
+            });
+        }
+        Ok(Self::Pool { jobs })
+    }
+
+    /// The answer's JSON; `None` where there is no such message, or the database failed.
+    pub(crate) async fn read(&self, what: Read) -> Option<Vec<u8>> {
+        match self {
+            Self::Inline { database } => LOCAL.with_borrow_mut(|local| {
+                if local.is_none() {
+                    *local = connect(database).ok();
+                }
+                run(local.as_ref()?, &what)
+            }),
+            Self::Pool { jobs } => {
+                let (reply, answer) = oneshot::channel();
+                jobs.send(Job { what, reply }).ok()?;
+                answer.await.ok()?
+            }
+        }
+    }
+}
+
+fn connect(database: &str) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(database, flags)?;
+    connection.execute_batch(
+        "PRAGMA query_only = ON; PRAGMA mmap_size = 268435456; PRAGMA cache_size = -16000;",
+    )?;
+    Ok(connection)
+}
+
+fn run(connection: &Connection, what: &Read) -> Option<Vec<u8>> {
+    match *what {
+        Read::One { id } => {
+            let mut statement = connection.prepare_cached(SELECT_ONE).ok()?;
+            let message = statement.query_row([id], message_of).optional().ok()??;
+            serde_json::to_vec(&message).ok()
+        }
+        Read::List { room, limit } => {
+            let mut statement = connection.prepare_cached(SELECT_NEWEST).ok()?;
+            let rows = statement.query_map([room, limit], message_of).ok()?;
+            let messages = rows.collect::<rusqlite::Result<Vec<Message>>>().ok()?;
+            serde_json::to_vec(&messages).ok()
+        }
+    }
+}
+
+fn message_of(row: &Row<'_>) -> rusqlite::Result<Message> {
+    Ok(Message {
+        id: row.get(0)?,
+        room_id: row.get(1)?,
+        author_id: row.get(2)?,
+        text: row.get(3)?,
+        created: row.get(4)?,
+    })
+}
