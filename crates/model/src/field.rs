@@ -116,8 +116,11 @@ pub enum Kind {
     Uuid,
     /// An e-mail address; compared without regard to ASCII case.
     Email,
-    /// An absolute URL.
-    Url,
+    /// An absolute `http` or `https` URL, in ASCII.
+    Url {
+        /// The most characters.
+        max: usize,
+    },
     /// One of the values.
     Enum {
         /// The values, in the order of the file.
@@ -167,6 +170,20 @@ pub struct Pattern {
     pub regex: regex::Regex,
 }
 
+impl Pattern {
+    /// The most bytes that a compiled pattern may take; counted repetitions of large classes exceed it.
+    pub const MAX_COMPILED: usize = 1 << 20;
+
+    /// Compiles a pattern of the linear-time kind: no look-around, no back-references.
+    ///
+    /// # Errors
+    /// What the compiler says.
+    pub fn compile(source: &str) -> Result<Self, regex::Error> {
+        let regex = regex::RegexBuilder::new(source).size_limit(Self::MAX_COMPILED).build()?;
+        Ok(Self { source: source.to_owned(), regex })
+    }
+}
+
 impl fmt::Debug for Pattern {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Pattern({:?})", self.source)
@@ -179,6 +196,24 @@ pub struct JsonSchema {
     pub document: serde_json::Value,
     /// Compiled; remote references are refused when the app is loaded.
     pub validator: jsonschema::Validator,
+}
+
+impl JsonSchema {
+    /// Compiles a JSON Schema (2020-12). Patterns are linear-time, formats are checked, and nothing is fetched.
+    ///
+    /// # Errors
+    /// A sentence without a full stop that says why it is no schema.
+    pub fn compile(document: serde_json::Value) -> Result<Self, String> {
+        let patterns = jsonschema::PatternOptions::regex().size_limit(1 << 20).dfa_size_limit(1 << 20);
+        jsonschema::options()
+            .with_draft(jsonschema::Draft::Draft202012)
+            .with_pattern_options(patterns)
+            .should_validate_formats(true)
+            .offline()
+            .build(&document)
+            .map_err(|error| error.to_string())
+            .map(|validator| Self { document, validator })
+    }
 }
 
 impl fmt::Debug for JsonSchema {

@@ -1,7 +1,8 @@
 //! The nouns that every room speaks: resources, fields, values, records, changes, problems.
 //!
 //! Nothing here knows HTTP, SQL or a runtime. Reading order: what a resource is ([`resource`], [`field`]), what it holds
-//! ([`value`], [`decimal`], [`time`]), how values look in JSON ([`json`]), who asks ([`caller`]), what happened
+//! ([`value`], [`decimal`], [`time`]), how values look in JSON ([`json`]) and are
+//! read from it ([`accept`]), who asks ([`caller`]), what happened
 //! ([`change`]) and what may go wrong ([`problem`]).
 
 pub mod resource;
@@ -10,10 +11,12 @@ pub mod value;
 pub mod decimal;
 pub mod time;
 pub mod json;
+pub mod accept;
 pub mod caller;
 pub mod change;
 pub mod problem;
 
+pub use accept::{accept_field, check_required, parse_id};
 pub use caller::{Caller, CallerValue};
 pub use change::{Action, Entry, Keep};
 pub use decimal::Decimal;
