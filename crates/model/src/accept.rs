@@ -208,7 +208,7 @@ fn accept_integer_id(place: &mut Place<'_>, json: &Json) -> Option<Value> {
     formatted(place, (id >= 1).then_some(Value::Integer(id)), "an id, which is an integer from 1")
 }
 
-/// The 64-bit integer that a JSON number is. A number with a point or exponent was read as a double; beyond 2^53 that may
+/// The 64-bit integer that a JSON number is. A number with a point or exponent was read as a double; from 2^53 on that may
 /// be another number than the one that was written, so there it is refused.
 fn exact_integer(place: &mut Place<'_>, number: &Number) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -217,7 +217,7 @@ fn exact_integer(place: &mut Place<'_>, number: &Number) -> Option<i64> {
     }
     match number.as_f64() {
         Some(float) if float.fract() != 0.0 => place.flaw("type", format_args!("must be an integer, not {number}")),
-        Some(float) if float.abs() <= EXACT => return Some(float as i64),
+        Some(float) if float.abs() < EXACT => return Some(float as i64),
         _ => place.flaw("range", "must be an integer of 64 bits, written without a point or exponent"),
     }
     None
