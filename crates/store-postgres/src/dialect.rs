@@ -1,0 +1,220 @@
+//! PostgreSQL's way to say what conditions and expressions need.
+//!
+//! Its operators raise errors where ours are undefined, so whatever may overflow goes through the functions of
+//! [`FUNCTIONS`], which migrations create beside the tables. Durations are `bigint` microseconds.
+
+use rules::{
+    Type,
+    expression::{Arithmetic, CommonPattern, Comparison, TextCall},
+};
+use sql::{
+    Dialect,
+    dialect::{Operand, comparison, folds, item_type},
+};
+
+/// The functions that conditions may call; running this again changes nothing.
+///
+/// Those in SQL are not `STRICT` (a NULL gives NULL anyway), because then the planner can put their bodies in place.
+/// `numeric` division by the largest powers stays exact, and so does an interval times a whole number of days: both
+/// factors and the product are doubles of less than 53 significant bits.
+pub const FUNCTIONS: &str = r#"
+CREATE OR REPLACE FUNCTION mainstay_integer(numeric) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN $1 BETWEEN -9223372036854775808 AND 9223372036854775807 THEN $1::bigint END
+$$;
+CREATE OR REPLACE FUNCTION mainstay_moment(numeric) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN $1 BETWEEN -62135596800000000 AND 253402300799999999
+        THEN timestamptz '1970-01-01 00:00:00Z'
+            + interval '24:00:00' * div($1, 86400000000)::double precision
+            + interval '00:00:00.000001' * mod($1, 86400000000)::double precision
+        END
+$$;
+CREATE OR REPLACE FUNCTION mainstay_float_add(double precision, double precision) RETURNS double precision
+LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN $1 + $2;
+EXCEPTION WHEN numeric_value_out_of_range THEN
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE FUNCTION mainstay_float_subtract(double precision, double precision) RETURNS double precision
+LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN $1 - $2;
+EXCEPTION WHEN numeric_value_out_of_range THEN
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE FUNCTION mainstay_float_multiply(double precision, double precision) RETURNS double precision
+LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN $1 * $2;
+EXCEPTION WHEN numeric_value_out_of_range THEN
+    -- Only factors below one underflow.
+    RETURN CASE WHEN abs($1) < 1 THEN 0 END;
+END $$;
+CREATE OR REPLACE FUNCTION mainstay_float_divide(double precision, double precision) RETURNS double precision
+LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+    RETURN $1 / NULLIF($2, 0);
+EXCEPTION WHEN numeric_value_out_of_range THEN
+    -- Only divisors above one underflow.
+    RETURN CASE WHEN abs($2) > 1 THEN 0 END;
+END $$;
+"#;
+
+/// The dialect of PostgreSQL 14 and later with [`FUNCTIONS`].
+#[derive(Debug, Clone, Copy)]
+pub struct Postgres;
+
+impl Dialect for Postgres {
+    fn parameter(&self, number: usize, r#type: &Type) -> String {
+        let name = type_name(r#type);
+        match is_text(r#type) {
+            true => format!("(${number}::{name} COLLATE \"C\")"),
+            false => format!("${number}::{name}"),
+        }
+    }
+
+    fn compare(&self, operator: Comparison, left: &Operand, right: &Operand) -> String {
+        let sign = comparison(operator);
+        if folds(&left.r#type, &right.r#type) {
+            return format!("lower({}) {sign} lower({})", left.text, right.text);
+        }
+        format!("{} {sign} {}", left.text, right.text)
+    }
+
+    fn arithmetic(&self, operator: Arithmetic, left: &Operand, right: &Operand, result: &Type) -> String {
+        let (a, b) = (&left.text, &right.text);
+        let (sign, name) = match operator {
+            Arithmetic::Add => ("+", "add"),
+            Arithmetic::Subtract => ("-", "subtract"),
+            Arithmetic::Multiply => ("*", "multiply"),
+            Arithmetic::Divide => ("/", "divide"),
+            Arithmetic::Remainder => ("%", "remainder"),
+        };
+        match (result, operator) {
+            (Type::Text { .. }, _) => format!("({a} || {b})"),
+            (Type::Float, _) => format!("mainstay_float_{name}({a}, {b})"),
+            (Type::Decimal { .. }, _) => format!("({a} {sign} {b})"),
+            (Type::DateTime | Type::Duration, _) => {
+                let micros = format!("{} {sign} {}", micros(left), micros(right));
+                let function = if *result == Type::DateTime { "mainstay_moment" } else { "mainstay_integer" };
+                format!("{function}({micros})")
+            }
+            (_, Arithmetic::Divide) => format!("mainstay_integer(div({a}::numeric, NULLIF({b}, 0)::numeric))"),
+            (_, Arithmetic::Remainder) => format!("mod({a}, NULLIF({b}, 0))"),
+            _ => format!("mainstay_integer({a}::numeric {sign} {b}::numeric)"),
+        }
+    }
+
+    fn negate(&self, value: &Operand) -> String {
+        match value.r#type {
+            Type::Float | Type::Decimal { .. } => format!("(- {})", value.text),
+            _ => format!("mainstay_integer(- {}::numeric)", value.text),
+        }
+    }
+
+    fn convert(&self, value: &Operand, to: &Type) -> String {
+        match (&value.r#type, to) {
+            (Type::Date, Type::DateTime) => format!("({}::timestamp AT TIME ZONE 'UTC')", value.text),
+            (Type::Integer, Type::Decimal { .. }) => format!("{}::numeric", value.text),
+            _ => value.text.clone(),
+        }
+    }
+
+    fn size(&self, value: &Operand) -> String {
+        match value.r#type {
+            Type::List(_) => format!("cardinality({})::bigint", value.text),
+            _ => format!("length({})::bigint", value.text),
+        }
+    }
+
+    fn text_call(&self, call: TextCall, subject: &str, argument: &str) -> String {
+        match call {
+            TextCall::StartsWith => format!("starts_with({subject}, {argument})"),
+            TextCall::EndsWith => format!("starts_with(reverse({subject}), reverse({argument}))"),
+            TextCall::Contains => format!("strpos({subject}, {argument}) > 0"),
+        }
+    }
+
+    fn pattern<'a>(&self, pattern: &'a CommonPattern) -> &'a str {
+        &pattern.postgres
+    }
+
+    fn matches(&self, subject: &str, pattern: &str) -> String {
+        format!("{subject} ~ {pattern}")
+    }
+
+    fn is_item(&self, needle: &Operand, list: &Operand, negated: bool) -> String {
+        let items = item_type(&list.r#type);
+        let (needle_text, list_text) = (&needle.text, &list.text);
+        let some = if negated { "<> ALL" } else { "= ANY" };
+        if folds(&needle.r#type, items) {
+            return format!(
+                "lower({needle_text}) {some} (ARRAY(SELECT lower(\"item\".\"value\") \
+                 FROM unnest({list_text}) AS \"item\"(\"value\")))"
+            );
+        }
+        // Without the cast, a sub-select that yields one list would be taken for one that yields the items.
+        format!("{needle_text} {some} ({list_text}::{})", type_name(&list.r#type))
+    }
+
+    fn items(&self, list: &str, alias: &str) -> String {
+        format!("unnest({list}) AS {alias}(\"value\")")
+    }
+
+    fn item(&self, alias: &str, _type: &Type) -> String {
+        format!("{alias}.\"value\"")
+    }
+
+    fn gather(&self, column: &str, _item: &Type, from: &str, filter: &str, order: &str) -> String {
+        format!("ARRAY(SELECT {column} FROM {from} WHERE {filter} ORDER BY {order})")
+    }
+
+    fn json_path(&self, document: &str, keys: &str, r#type: &Type) -> String {
+        let (found, text) = (format!("({document} #> {keys})"), format!("({document} #>> {keys})"));
+        let (kind, value) = match r#type {
+            Type::Boolean => ("boolean", format!("{text}::boolean")),
+            // Canonical JSON writes whole numbers below 10^21 without an exponent.
+            Type::Integer => {
+                ("number", format!("CASE WHEN {text} ~ '^-?[0-9]+$' THEN mainstay_integer({text}::numeric) END"))
+            }
+            Type::Float => ("number", format!("{text}::double precision")),
+            Type::Text { .. } => ("string", format!("{text} COLLATE \"C\"")),
+            _ => return found,
+        };
+        format!("(CASE json_typeof({found}) WHEN '{kind}' THEN {value} END)")
+    }
+}
+
+/// The type of PostgreSQL in which values of a type are kept and bound.
+#[must_use]
+pub fn type_name(r#type: &Type) -> String {
+    let name = match r#type {
+        Type::Boolean => "boolean",
+        Type::Integer | Type::Duration => "bigint",
+        Type::Float => "double precision",
+        Type::Decimal { .. } => "numeric",
+        Type::Text { .. } => "text",
+        Type::DateTime => "timestamptz",
+        Type::Date => "date",
+        Type::Uuid => "uuid",
+        Type::List(item) => return format!("{}[]", type_name(item)),
+        Type::Json | Type::Dynamic => "json",
+    };
+    name.to_owned()
+}
+
+fn is_text(r#type: &Type) -> bool {
+    match r#type {
+        Type::List(item) => is_text(item),
+        Type::Text { .. } => true,
+        _ => false,
+    }
+}
+
+/// A moment or a duration as microseconds, exactly.
+fn micros(value: &Operand) -> String {
+    match value.r#type {
+        Type::DateTime => format!("(extract(epoch FROM {}) * 1000000)", value.text),
+        _ => format!("{}::numeric", value.text),
+    }
+}
