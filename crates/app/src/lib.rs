@@ -1,1 +1,23 @@
-//! A directory of TOML files read into a typed app, with mistakes shown where they stand.
+//! An app: the directory that a user writes, read into settings, resources and their rules, with every mistake shown where
+//! it stands.
+//!
+//! Reading order: [`load()`] is the whole of it; [`settings`] is `mainstay.toml`, [`resource`] a file of `resources/`, and
+//! what they have in common are a tree of TOML that knows its places ([`tree`]) and the report of mistakes ([`diagnostic`]).
+
+mod diagnostic;
+mod load;
+mod nearest;
+mod quantity;
+mod resource;
+mod secret;
+pub mod settings;
+mod source;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use diagnostic::{Diagnostic, Severity, render};
+pub use load::{Loaded, load};
+pub use secret::Secret;
+pub use settings::{Environment, Settings};
+pub use source::{Position, Sources};
