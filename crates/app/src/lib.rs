@@ -5,6 +5,7 @@
 //! what they have in common are a tree of TOML that knows its places ([`tree`]) and the report of mistakes ([`diagnostic`]).
 
 mod diagnostic;
+mod json_schema;
 mod load;
 mod nearest;
 mod quantity;
@@ -17,6 +18,7 @@ mod tests;
 mod tree;
 
 pub use diagnostic::{Diagnostic, Severity, render};
+pub use json_schema::{json_schema_resource, json_schema_settings};
 pub use load::{Loaded, load};
 pub use secret::Secret;
 pub use settings::{Environment, Settings};

@@ -1,3 +1,8 @@
+mod drift;
+mod golden;
+mod mutation;
+mod options;
+
 use std::{fs, path::Path};
 
 use super::*;
@@ -13,6 +18,18 @@ fn app(files: &[(&str, &str)]) -> tempfile::TempDir {
     directory
 }
 
+/// Loads an app of these files with an empty environment.
+fn load_files(files: &[(&str, &str)]) -> Loaded {
+    load(app(files).path(), &Environment::empty())
+}
+
+/// The errors of an app with this one resource, `things`.
+fn errors_of(resource: &str) -> Vec<String> {
+    let loaded = load_files(&[("resources/things.toml", resource)]);
+    let errors = loaded.diagnostics.into_iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    errors.map(|diagnostic| diagnostic.message).collect()
+}
+
 #[test]
 fn the_templates_are_good_apps() {
     for template in ["empty", "shop"] {
@@ -24,18 +41,11 @@ fn the_templates_are_good_apps() {
 }
 
 #[test]
-fn broken() {
-    let directory = app(&[
-        (
-            "mainstay.toml",
-            "[server]\nlistn = \"x\"\nlisten = 8080\n[services]\ndatabase = \"postgres//a:secret@b/c\"\nmail='smtp://a:hunter2@c'\n[auth]\n",
-        ),
-        (
-            "resources/posts.toml",
-            "[fields]\ntitle = { type = \"strng\" }\nauthor={type=\"reference\", to=\"user\"}\n[indexes]\na=[\"titel\"]\n",
-        ),
-        ("resources/users.toml", "[fields]\ntitle = { type = \"string\", max = 10 min = 1 }\n"),
-    ]);
-    let loaded = load(directory.path(), &Environment::empty());
-    println!("{}", render(&loaded.diagnostics, &loaded.sources, false));
+fn no_app_is_told_from_an_empty_one() {
+    let nothing = tempfile::tempdir().unwrap();
+    assert!(load(nothing.path(), &Environment::empty()).has_errors());
+    assert!(load(&nothing.path().join("nowhere"), &Environment::empty()).has_errors());
+    let empty = load_files(&[("mainstay.toml", "")]);
+    assert!(!empty.has_errors());
+    assert_eq!(empty.diagnostics.len(), 1, "a warning that there are no resources");
 }
