@@ -21,6 +21,15 @@ pub enum Bind {
         /// Its type.
         r#type: Type,
     },
+    /// The ids that a `many` reference of a record held in memory names: none where it is null.
+    Ids {
+        /// Which record.
+        root: Root,
+        /// Which field.
+        field: FieldIndex,
+        /// The list's type.
+        r#type: Type,
+    },
 }
 
 impl Bind {
@@ -31,7 +40,8 @@ impl Bind {
             Self::Literal(_, r#type)
             | Self::Caller(_, r#type)
             | Self::Input(_, r#type)
-            | Self::Field { r#type, .. } => r#type,
+            | Self::Field { r#type, .. }
+            | Self::Ids { r#type, .. } => r#type,
         }
     }
 
@@ -44,9 +54,11 @@ impl Bind {
                 facts.caller.map_or(Value::Null, |caller| convert(caller.value(what), r#type))
             }
             Self::Input(number, _) => facts.inputs.get(*number).cloned().unwrap_or_default(),
-            Self::Field { root, field, .. } => {
-                facts.record(*root).and_then(|record| record.values.get(field.0 as usize)).cloned().unwrap_or_default()
-            }
+            Self::Field { root, field, .. } => facts.field(*root, *field),
+            Self::Ids { root, field, .. } => match facts.field(*root, *field) {
+                Value::Null => Value::List(Vec::new()),
+                ids => ids,
+            },
         }
     }
 }
@@ -65,6 +77,10 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
+    fn field(&self, root: Root, field: FieldIndex) -> Value {
+        self.record(root).and_then(|record| record.values.get(field.0 as usize)).cloned().unwrap_or_default()
+    }
+
     fn record(&self, root: Root) -> Option<&'a Record> {
         match root {
             Root::Record => self.record,

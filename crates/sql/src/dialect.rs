@@ -45,6 +45,9 @@ pub trait Dialect: Send + Sync {
         format!("\"{}\"", name.replace('"', "\"\""))
     }
 
+    /// The (unquoted) name of the table that keeps a `many` reference: columns `owner`, `position` and `target`.
+    fn join_table(&self, resource: &str, field: &str) -> String;
+
     /// Both sides have the same type, decimals the same scale; text may fold on one side.
     fn compare(&self, operator: Comparison, left: &Operand, right: &Operand) -> String;
 

@@ -9,8 +9,6 @@ mod expression;
 mod quantifier;
 mod reach;
 
-pub use reach::join_table_name;
-
 use model::Schema;
 use rules::{
     Condition, Expression, Type,

@@ -11,6 +11,7 @@ use sql::{
     Dialect,
     dialect::{Operand, comparison, folds, item_type},
 };
+use store::migration::names;
 
 /// The functions that conditions may call; running this again changes nothing.
 ///
@@ -71,6 +72,10 @@ impl Dialect for Postgres {
             true => format!("(${number}::{name} COLLATE \"C\")"),
             false => format!("${number}::{name}"),
         }
+    }
+
+    fn join_table(&self, resource: &str, field: &str) -> String {
+        names::join_table(resource, field)
     }
 
     fn compare(&self, operator: Comparison, left: &Operand, right: &Operand) -> String {

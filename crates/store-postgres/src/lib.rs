@@ -1,1 +1,6 @@
 //! The PostgreSQL store.
+
+pub mod dialect;
+pub mod migrate;
+pub mod numeric;
+pub mod parameter;

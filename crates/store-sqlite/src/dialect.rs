@@ -13,6 +13,7 @@ use sql::{
     Dialect,
     dialect::{Operand, comparison, folds, item_type},
 };
+use store::migration::names;
 
 use crate::{functions::wide_bytes, value::keep};
 
@@ -23,6 +24,10 @@ pub struct Sqlite;
 impl Dialect for Sqlite {
     fn parameter(&self, number: usize, _type: &Type) -> String {
         format!("?{number}")
+    }
+
+    fn join_table(&self, resource: &str, field: &str) -> String {
+        names::join_table(resource, field)
     }
 
     fn compare(&self, operator: Comparison, left: &Operand, right: &Operand) -> String {

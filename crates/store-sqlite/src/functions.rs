@@ -173,3 +173,6 @@ fn scalar(
         move |context| Ok(function(context).unwrap_or(Kept::Null)),
     )
 }
+
+#[cfg(test)]
+mod tests;

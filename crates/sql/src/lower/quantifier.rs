@@ -175,7 +175,7 @@ impl Lowering<'_> {
         if owner.steps.is_empty() && self.is_bound(owner.root) {
             self.source(owner.root)?;
             let r#type = Type::List(Box::new(id.r#type.clone()));
-            let list = self.bind(Bind::Field { root: owner.root, field, r#type });
+            let list = self.bind(Bind::Ids { root: owner.root, field, r#type });
             let among = Predicate::Text(self.dialect.is_item(&id, &list, false));
             let (joined, present) = (Predicate::Always, Predicate::Always);
             return Some(Range { from: table, joined, link: Link::Condition(among), present });

@@ -134,7 +134,7 @@ impl Lowering<'_> {
     /// The join table of a `many` reference under an alias, for `FROM`.
     pub(super) fn join_table(&self, resource: ResourceIndex, field: FieldIndex, alias: &str) -> String {
         let resource = self.schema.get(resource);
-        self.named_table(&join_table_name(&resource.name, &resource.get(field).name), alias)
+        self.named_table(&self.dialect.join_table(&resource.name, &resource.get(field).name), alias)
     }
 
     fn named_table(&self, name: &str, alias: &str) -> String {
@@ -158,7 +158,11 @@ impl Lowering<'_> {
     }
 
     fn bound(&mut self, field: &Field<'_>, r#type: Type) -> Operand {
-        self.bind(Bind::Field { root: field.root, field: field.field, r#type })
+        let (root, field_index) = (field.root, field.field);
+        match self.schema.get(field.resource()).get(field_index).is_many() {
+            true => self.bind(Bind::Ids { root, field: field_index, r#type }),
+            false => self.bind(Bind::Field { root, field: field_index, r#type }),
+        }
     }
 
     /// A field of the table row at an alias.
@@ -218,10 +222,4 @@ impl Lowering<'_> {
         }
         Some(reached)
     }
-}
-
-/// The name of the table that keeps a `many` reference: columns `owner`, `position` and `target`.
-#[must_use]
-pub fn join_table_name(resource: &str, field: &str) -> String {
-    format!("{resource}__{field}")
 }
