@@ -358,3 +358,17 @@ pub struct Mistake {
     /// What would be right, if something is near: "did you mean `title`?".
     pub help: Option<String>,
 }
+
+impl Mistake {
+    /// A mistake at a place.
+    #[must_use]
+    pub fn new(span: std::ops::Range<usize>, message: impl Into<String>) -> Self {
+        Self { span, message: message.into(), help: None }
+    }
+
+    /// The same with advice.
+    #[must_use]
+    pub fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}

@@ -1,0 +1,270 @@
+//! The gate: the one place where a request is held against the access rules.
+//!
+//! A store takes only an [`Allowed`] plan, and nothing but this file can make one, so a door that forgot to ask does not
+//! compile:
+//!
+//! ```compile_fail
+//! let forged = rules::gate::Allowed(());
+//! ```
+//!
+//! ```compile_fail
+//! fn forge<T>(plan: T) -> rules::gate::Allowed<T> {
+//!     rules::gate::Allowed::new(plan)
+//! }
+//! ```
+//!
+//! Plans are kept by the form of the query and the caller's profile: the outcomes of all conditions that rules state about
+//! the caller alone. Callers of one profile are asked the same of every record, with their own values bound.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher},
+    sync::{Arc, RwLock},
+};
+
+use model::{Caller, Code, Field, Problem, Resource, ResourceIndex, Value};
+
+use crate::{
+    expression::{Condition, Rule, Type},
+    filter,
+    plan::{Operation, OperationKind, Read, ReadPlan, Slot, View, ViewField, Write, WritePlan},
+    policy::{Catalog, Policy},
+    query::{self, Form, Query},
+    visibility::{Sight, Visibility, access},
+};
+
+/// The most plans that are kept; past it they are made anew.
+const KEPT: usize = 4096;
+
+/// Proof that the gate has authorised what is inside.
+#[derive(Debug, Clone)]
+pub struct Allowed<T>(T);
+
+impl<T> Allowed<T> {
+    fn new(plan: T) -> Self {
+        Self(plan)
+    }
+
+    /// What was authorised.
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+
+    /// What was authorised, to be carried out.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+/// The rules of one app, with the plans made of them.
+#[derive(Debug)]
+pub struct Gate {
+    catalog: Arc<Catalog>,
+    /// The rules that state something about the caller alone.
+    tested: Vec<Rule>,
+    reads: Kept<(ResourceIndex, Profile, Form), KeptRead>,
+    writes: Kept<(ResourceIndex, Profile), Arc<WritePlan>>,
+}
+
+/// What all rules say of a caller alone.
+type Profile = (bool, Vec<u64>);
+
+#[derive(Debug, Clone)]
+struct KeptRead {
+    plan: Arc<ReadPlan>,
+    /// The type of each input, and the parameter that brings it.
+    inputs: Arc<[(Type, String)]>,
+}
+
+/// A bounded table of plans.
+#[derive(Debug)]
+struct Kept<K, V>(RwLock<HashMap<K, V, BuildHasherDefault<DefaultHasher>>>);
+
+impl<K: Hash + Eq, V: Clone> Kept<K, V> {
+    fn new() -> Self {
+        Self(RwLock::new(HashMap::default()))
+    }
+
+    fn get_or_make<E>(&self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
+        if let Some(found) = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(&key) {
+            return Ok(found.clone());
+        }
+        let made = make()?;
+        let mut kept = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(key, made.clone());
+        Ok(made)
+    }
+}
+
+impl Gate {
+    /// A gate with the rules of an app.
+    #[must_use]
+    pub fn new(catalog: Arc<Catalog>) -> Self {
+        let tested = catalog.tested().cloned().collect();
+        Self { catalog, tested, reads: Kept::new(), writes: Kept::new() }
+    }
+
+    /// The app.
+    #[must_use]
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// Authorises a read: of the query's records, those that the caller may read, with the fields it may see.
+    ///
+    /// # Errors
+    /// A 400 for what the query names and the caller can't see, or what has a bad value.
+    pub fn read(&self, caller: Caller, resource: ResourceIndex, query: Query) -> Result<Allowed<Read>, Problem> {
+        let Query { form, values, after, page } = query;
+        let key = (resource, self.profile(&caller), form);
+        let KeptRead { plan, inputs: types } = {
+            let form = key.2.clone();
+            self.reads.get_or_make(key, || self.plan_read(&caller, resource, &form))?
+        };
+        let mut inputs = Vec::with_capacity(types.len());
+        let mut types = types.iter();
+        for (text, (of, name)) in values.iter().zip(types.by_ref()) {
+            let value = filter::parse_input(of, text)
+                .ok_or_else(|| Problem::parameter(name, format!("`{name}` can't be compared with {text:?}")))?;
+            inputs.push(value);
+        }
+        let foreign = || Problem::new(Code::BadCursor, "the cursor does not fit this sort; begin at the first page");
+        for key in after.into_iter().flatten() {
+            let (of, _) = types.next().ok_or_else(foreign)?;
+            let value = key.map_or(Some(Value::Null), |text| filter::parse_input(of, &text));
+            inputs.push(value.ok_or_else(foreign)?);
+        }
+        if types.next().is_some() {
+            return Err(foreign());
+        }
+        Ok(Allowed::new(Read { plan, caller, inputs, page }))
+    }
+
+    /// Authorises a write: its operations meet the rules of their resources when the store has the records at hand.
+    pub fn write(
+        &self,
+        caller: Caller,
+        operations: impl IntoIterator<Item = (ResourceIndex, OperationKind, String)>,
+    ) -> Allowed<Write> {
+        let profile = self.profile(&caller);
+        let operations = operations
+            .into_iter()
+            .map(|(resource, kind, pointer)| Operation {
+                plan: self.write_plan(&caller, &profile, resource),
+                kind,
+                pointer,
+            })
+            .collect();
+        Allowed::new(Write { caller, operations })
+    }
+
+    fn write_plan(&self, caller: &Caller, profile: &Profile, resource: ResourceIndex) -> Arc<WritePlan> {
+        let made: Result<_, std::convert::Infallible> =
+            self.writes.get_or_make((resource, profile.clone()), || Ok(Arc::new(self.plan_write(caller, resource))));
+        match made {
+            Ok(plan) => plan,
+        }
+    }
+
+    fn plan_read(&self, caller: &Caller, resource: ResourceIndex, form: &Form) -> Result<KeptRead, Problem> {
+        let visibility = Visibility::of(&self.catalog, caller);
+        let compiled = query::compile(&self.catalog, resource, form, &visibility, |rule| rule.test_bits(caller))?;
+        let own = visibility.records(resource);
+        let view = self.view(caller, resource, form.fields.as_deref())?;
+        let plan = ReadPlan {
+            catalog: Arc::clone(&self.catalog),
+            resource,
+            condition: Condition::All(vec![own.clone(), compiled.condition]).specialize(0),
+            counted: Condition::All(vec![own, compiled.counted]).specialize(0),
+            fingerprint: fingerprint(self.catalog.schema.get(resource), &view),
+            view,
+            sort: compiled.sort,
+            prepared: Slot::default(),
+        };
+        Ok(KeptRead { plan: Arc::new(plan), inputs: compiled.inputs.into() })
+    }
+
+    fn plan_write(&self, caller: &Caller, resource: ResourceIndex) -> WritePlan {
+        let policy: &Policy = self.catalog.policy(resource);
+        let declared = self.catalog.schema.get(resource);
+        let mut field_writes = Vec::new();
+        for (field, rules) in declared.indices().zip(&policy.fields) {
+            if let Some(rule) = &rules.write {
+                match access(Some(rule), caller) {
+                    Condition::Constant(true) => {}
+                    condition => field_writes.push((field, condition)),
+                }
+            }
+        }
+        let validations = policy
+            .validations
+            .iter()
+            .map(|(message, rule)| (message.clone(), rule.condition.specialize(rule.test_bits(caller))))
+            .collect();
+        let view = self.whole_view(caller, resource);
+        WritePlan {
+            catalog: Arc::clone(&self.catalog),
+            resource,
+            read: Visibility::of(&self.catalog, caller).records(resource),
+            create: access(policy.create.as_ref(), caller),
+            update: access(policy.update.as_ref(), caller),
+            delete: access(policy.delete.as_ref(), caller),
+            field_writes,
+            validations,
+            fingerprint: fingerprint(declared, &view),
+            view,
+            prepared: Slot::default(),
+        }
+    }
+
+    /// The fields that a caller sees and has asked for; `id` always.
+    fn view(&self, caller: &Caller, resource: ResourceIndex, only: Option<&[String]>) -> Result<View, Problem> {
+        let mut view = self.whole_view(caller, resource);
+        let Some(names) = only else { return Ok(view) };
+        let declared = self.catalog.schema.get(resource);
+        for name in names {
+            let known = view.fields.iter().any(|seen| declared.get(seen.field).name == *name);
+            if !known {
+                let near = crate::nearest(
+                    name,
+                    view.fields.iter().map(|seen| declared.get(seen.field).name.as_str()),
+                );
+                let help = near.map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+                return Err(Problem::parameter("fields", format!("{} has no field `{name}`{help}", declared.name)));
+            }
+        }
+        view.fields.retain(|seen| seen.field == Resource::ID || names.contains(&declared.get(seen.field).name));
+        Ok(view)
+    }
+
+    fn whole_view(&self, caller: &Caller, resource: ResourceIndex) -> View {
+        let visibility = Visibility::of(&self.catalog, caller);
+        let mut fields = Vec::new();
+        for field in self.catalog.schema.get(resource).indices() {
+            match visibility.field(resource, field) {
+                Sight::Visible => fields.push(ViewField { field, condition: None }),
+                Sight::Conditional(condition) => fields.push(ViewField { field, condition: Some(condition) }),
+                Sight::Unknown => {}
+            }
+        }
+        View { fields }
+    }
+
+    /// The outcomes of every condition about the caller alone.
+    fn profile(&self, caller: &Caller) -> Profile {
+        (caller.identity.is_admin(), self.tested.iter().map(|rule| rule.test_bits(caller)).collect())
+    }
+}
+
+/// Differs wherever two views of the same record would.
+fn fingerprint(resource: &Resource, view: &View) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for seen in &view.fields {
+        let field: &Field = resource.get(seen.field);
+        (&field.name, field.shape, field.is_list()).hash(&mut hasher);
+    }
+    hasher.finish()
+}

@@ -1,0 +1,244 @@
+//! What a caller asks of the data, ready for a store once the gate has authorised it.
+//!
+//! A plan holds what is the same for every request of its form and can be kept; what differs from request to request
+//! (the caller, inputs, page) stands beside it. A store keeps what it made of a plan (SQL text, say) in its [`Slot`].
+
+use std::{
+    any::Any,
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use model::{Action, Caller, FieldIndex, Record, ResourceIndex, Value};
+
+use crate::{
+    expression::{Condition, Expression},
+    policy::Catalog,
+};
+
+/// A place for what a store has made of a plan.
+#[derive(Default)]
+pub struct Slot(OnceLock<Arc<dyn Any + Send + Sync>>);
+
+impl Slot {
+    /// What is kept here, made on the first call. A second type asking is a mistake of the program, and gets its own
+    /// freshly made one.
+    pub fn get_or_make<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Arc<T> {
+        if let Some(kept) = self.0.get() {
+            if let Ok(found) = Arc::clone(kept).downcast() {
+                return found;
+            }
+            return Arc::new(make());
+        }
+        let made = Arc::new(make());
+        // Two at once make it twice; either serves.
+        let _ = self.0.set(Arc::clone(&made) as Arc<dyn Any + Send + Sync>);
+        made
+    }
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Slot")
+    }
+}
+
+/// How records of a resource are read by callers of one profile.
+#[derive(Debug)]
+pub struct ReadPlan {
+    /// The app that it was made for.
+    pub catalog: Arc<Catalog>,
+    /// Whose records.
+    pub resource: ResourceIndex,
+    /// Which of them: the read rule and the filter, over [`crate::expression::Root::Record`].
+    pub condition: Condition,
+    /// The same without the cursor: what a count counts.
+    pub counted: Condition,
+    /// What is answered of each.
+    pub view: View,
+    /// The order, total: `id` is its last key.
+    pub sort: Vec<SortKey>,
+    /// Differs wherever the body of the same record at the same revision would.
+    pub fingerprint: u64,
+    /// The store's own.
+    pub prepared: Slot,
+}
+
+/// Which fields a caller sees.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    /// In the order of the answer.
+    pub fields: Vec<ViewField>,
+}
+
+/// One field of a view.
+#[derive(Debug, Clone)]
+pub struct ViewField {
+    /// The field.
+    pub field: FieldIndex,
+    /// It is left out where this does not hold of the record.
+    pub condition: Option<Condition>,
+}
+
+/// One key of an order. Nulls are smallest.
+#[derive(Debug, Clone)]
+pub struct SortKey {
+    /// What is compared, over the record.
+    pub expression: Expression,
+    /// Greatest first.
+    pub descending: bool,
+}
+
+/// A read as a store gets it.
+#[derive(Debug, Clone)]
+pub struct Read {
+    /// How.
+    pub plan: Arc<ReadPlan>,
+    /// For whom.
+    pub caller: Caller,
+    /// Values that conditions name by number.
+    pub inputs: Vec<Value>,
+    /// Which page; for one record by its id, `limit` is 1.
+    pub page: Page,
+}
+
+/// A piece of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// How many records at most, 1–200.
+    pub limit: u32,
+    /// How many to pass over, 0–10,000.
+    pub offset: u32,
+    /// Whether to count all that match, too.
+    pub count: bool,
+}
+
+/// The rules that writes of one profile to a resource meet, and what of the result its writer sees.
+#[derive(Debug)]
+pub struct WritePlan {
+    /// The app that it was made for.
+    pub catalog: Arc<Catalog>,
+    /// Whose records.
+    pub resource: ResourceIndex,
+    /// Who sees a record, over `record`.
+    pub read: Condition,
+    /// Over `new`.
+    pub create: Condition,
+    /// Over `record` and `new`.
+    pub update: Condition,
+    /// Over `record`.
+    pub delete: Condition,
+    /// Fields that not every caller may set, with the rule over `record` (absent on creation) and `new`.
+    pub field_writes: Vec<(FieldIndex, Condition)>,
+    /// Whole-record rules and their messages.
+    pub validations: Vec<(String, Condition)>,
+    /// What a writer who may read the result gets of it.
+    pub view: View,
+    /// As [`ReadPlan::fingerprint`] of a read by id.
+    pub fingerprint: u64,
+    /// The store's own.
+    pub prepared: Slot,
+}
+
+/// Operations to be made together or not at all.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// By whom.
+    pub caller: Caller,
+    /// In order.
+    pub operations: Vec<Operation>,
+}
+
+/// One write.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// The rules that it meets.
+    pub plan: Arc<WritePlan>,
+    /// What is asked.
+    pub kind: OperationKind,
+    /// Where its part of the input stands, for pointers of problems: empty, or `/3` in an array.
+    pub pointer: String,
+}
+
+/// What one write does.
+#[derive(Debug, Clone)]
+pub enum OperationKind {
+    /// A new record.
+    Create {
+        /// All values, defaults among them; the id is null where the server gives it.
+        record: Record,
+        /// Which fields the client sent.
+        given: Vec<FieldIndex>,
+    },
+    /// All of a record anew.
+    Replace {
+        /// Whose.
+        id: Value,
+        /// All values, defaults among them, as for a creation.
+        record: Record,
+        /// Which fields the client sent.
+        given: Vec<FieldIndex>,
+        /// What must be true of the stored revision.
+        precondition: Precondition,
+        /// Create what is absent (resources whose clients name the ids).
+        or_create: bool,
+    },
+    /// Some fields of a record.
+    Patch {
+        /// Whose.
+        id: Value,
+        /// What becomes of each.
+        edits: Vec<(FieldIndex, Edit)>,
+        /// What must be true of the stored revision.
+        precondition: Precondition,
+    },
+    /// The record goes.
+    Delete {
+        /// Whose.
+        id: Value,
+        /// What must be true of the stored revision.
+        precondition: Precondition,
+    },
+}
+
+/// What becomes of a field in a patch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Edit {
+    /// This value; null clears.
+    Set(Value),
+    /// A JSON Merge Patch (RFC 7396) of a `json` field, as JSON text.
+    Merge(Box<str>),
+    /// A number more (or less), atomically.
+    Increment(Value),
+    /// These items at the end of the list.
+    Append(Vec<Value>),
+    /// Every item equal to one of these goes.
+    Remove(Vec<Value>),
+}
+
+/// What must be true of the stored record before a write (RFC 9110, 13.1).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Precondition {
+    /// Nothing.
+    #[default]
+    None,
+    /// `If-Match: *`
+    Exists,
+    /// `If-None-Match: *`
+    Absent,
+    /// `If-Match` with entity tags: one of these revisions.
+    Revision(Vec<i64>),
+}
+
+/// What a write came to.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// What was done.
+    pub action: Action,
+    /// The rules it met, for encoding.
+    pub plan: Arc<WritePlan>,
+    /// The record after (before, where deleted).
+    pub record: Record,
+    /// Which fields of the view its writer sees; none where the writer may not read the result.
+    pub visible: Option<Vec<bool>>,
+}

@@ -1,0 +1,71 @@
+//! What one caller sees of an app, for everything that a client may name.
+
+use model::{Caller, FieldIndex, ResourceIndex};
+
+use crate::{
+    expression::{Condition, Rule},
+    policy::Catalog,
+};
+
+/// What a caller sees of a field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sight {
+    /// Its value, in every record that the caller may read.
+    Visible,
+    /// Nothing: the field behaves as a name that does not exist.
+    Unknown,
+    /// Its value where this holds of the record (as [`crate::expression::Root::Record`]), null elsewhere.
+    Conditional(Condition),
+}
+
+/// What one caller sees of an app.
+#[derive(Debug, Clone, Copy)]
+pub struct Visibility<'a> {
+    catalog: &'a Catalog,
+    caller: &'a Caller,
+}
+
+impl<'a> Visibility<'a> {
+    /// What a caller sees; administrators see everything but hidden fields.
+    #[must_use]
+    pub fn of(catalog: &'a Catalog, caller: &'a Caller) -> Self {
+        Self { catalog, caller }
+    }
+
+    /// The app.
+    #[must_use]
+    pub fn catalog(&self) -> &'a Catalog {
+        self.catalog
+    }
+
+    /// Which records of a resource the caller may read, over [`crate::expression::Root::Record`].
+    #[must_use]
+    pub fn records(&self, resource: ResourceIndex) -> Condition {
+        self.access(self.catalog.policy(resource).read.as_ref())
+    }
+
+    /// What the caller sees of a field, in records that it may read.
+    #[must_use]
+    pub fn field(&self, resource: ResourceIndex, field: FieldIndex) -> Sight {
+        if self.catalog.schema.get(resource).get(field).hidden {
+            return Sight::Unknown;
+        }
+        match &self.catalog.policy(resource).fields[field.0 as usize].read {
+            None => Sight::Visible,
+            Some(rule) => match self.access(Some(rule)) {
+                Condition::Constant(true) => Sight::Visible,
+                Condition::Constant(false) => Sight::Unknown,
+                condition => Sight::Conditional(condition),
+            },
+        }
+    }
+
+    /// A rule for this caller: administrators pass every one, and where there is none nobody else does.
+    fn access(&self, rule: Option<&Rule>) -> Condition {
+        match rule {
+            _ if self.caller.identity.is_admin() => Condition::Constant(true),
+            Some(rule) => rule.condition.specialize(rule.test_bits(self.caller)),
+            None => Condition::Constant(false),
+        }
+    }
+}
