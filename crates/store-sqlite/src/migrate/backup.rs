@@ -1,0 +1,68 @@
+//! The copy that is made beside a database before it changes.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, OpenFlags, backup::Backup};
+use store::migration::{MigrationError, report::Cause};
+
+/// Copies the database as it is committed to `{path}.backup-{UTC time}-{version}`. The copy is whole and on the disk when
+/// this returns, or not there under that name.
+///
+/// # Errors
+/// [`MigrationError::Backup`]
+pub(super) fn back_up(path: &Path, now: i64, version: i64) -> Result<PathBuf, MigrationError> {
+    let target = free_name(path, now, version);
+    let partial = with_suffix(&target, ".partial");
+    let copied = copy(path, &partial).and_then(|()| settle(&partial, &target));
+    copied.map_err(|source| {
+        // What is left of a failed copy is of no use; the failure itself is what is reported.
+        let _ = fs::remove_file(&partial);
+        MigrationError::Backup { path: target.clone(), source }
+    })?;
+    Ok(target)
+}
+
+/// Copies in one go, on connections of its own: the one that migrates holds the lock of writers, not of readers.
+fn copy(from: &Path, to: &Path) -> Result<(), Cause> {
+    let source =
+        Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    source.busy_timeout(super::state::PATIENCE)?;
+    let mut target = Connection::open(to)?;
+    // The file counts only once it has been synced and renamed.
+    target.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
+    let backup = Backup::new(&source, &mut target)?;
+    match backup.step(-1)? {
+        rusqlite::backup::StepResult::Done => Ok(()),
+        other => Err(format!("the copy ended early: {other:?}").into()),
+    }
+}
+
+/// Syncs the copy, gives it its name, and syncs the directory, so that the name outlives a power cut.
+fn settle(partial: &Path, target: &Path) -> Result<(), Cause> {
+    File::options().write(true).open(partial)?.sync_all()?;
+    fs::rename(partial, target)?;
+    if let Some(directory) = target.parent() {
+        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        File::open(directory)?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn free_name(path: &Path, now: i64, version: i64) -> PathBuf {
+    let time: String = model::time::format_datetime(now - now.rem_euclid(model::time::SECOND))
+        .chars()
+        .filter(|character| !matches!(character, '-' | ':'))
+        .collect();
+    let name = with_suffix(path, &format!(".backup-{time}-{version}"));
+    let further = (2..).map(|number: u32| with_suffix(&name, &format!(".{number}")));
+    std::iter::once(name.clone()).chain(further).find(|candidate| !candidate.exists()).unwrap_or_else(|| name.clone())
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}

@@ -1,0 +1,5 @@
+//! Migrations of SQLite databases: what is kept, what is refused, what is left behind.
+
+mod chance;
+mod stories;
+mod structure;
