@@ -8,6 +8,7 @@ mod diagnostic;
 mod json_schema;
 mod load;
 mod nearest;
+mod policy;
 mod quantity;
 mod resource;
 mod secret;

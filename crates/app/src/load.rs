@@ -6,10 +6,11 @@ use std::{
 };
 
 use model::Schema;
+use rules::Catalog;
 
 use crate::{
     diagnostic::{Diagnostic, Report, Severity},
-    nearest,
+    nearest, policy,
     resource::{
         Neighbours, Places,
         file::{self, Draft},
@@ -30,8 +31,8 @@ const MAX_RESOURCES: usize = 1_000;
 pub struct Loaded {
     /// The settings, unless `mainstay.toml` or the environment has a mistake.
     pub settings: Option<Settings>,
-    /// The resources, unless one has a mistake.
-    pub schema: Option<Schema>,
+    /// The resources with their rules, unless one has a mistake.
+    pub catalog: Option<Catalog>,
     /// Everything there is to tell, errors first, then by file and line.
     pub diagnostics: Vec<Diagnostic>,
     /// The files, for [`crate::render`].
@@ -53,15 +54,17 @@ pub fn load(directory: &Path, environment: &Environment) -> Loaded {
     let mut report = Report::default();
     let settings = load_settings(directory, environment, &mut report);
     let errors = report.diagnostics.len();
-    let schema = load_resources(directory, &mut report);
+    let catalog = load_resources(directory, &mut report);
     let settings = if report.diagnostics[..errors].iter().any(is_error) { None } else { settings };
-    let schema = if report.diagnostics[errors..].iter().any(is_error) { None } else { schema };
+    let catalog = if report.diagnostics[errors..].iter().any(is_error) { None } else { catalog };
     let Report { sources, mut diagnostics } = report;
     diagnostics.sort_by(|left, right| {
-        let key = |diagnostic: &Diagnostic| (diagnostic.severity, diagnostic.file.clone(), diagnostic.start.line);
+        let key = |diagnostic: &Diagnostic| {
+            (diagnostic.severity, diagnostic.file.clone(), diagnostic.start.line, diagnostic.start.column)
+        };
         key(left).cmp(&key(right))
     });
-    Loaded { settings, schema, diagnostics, sources }
+    Loaded { settings, catalog, diagnostics, sources }
 }
 
 fn is_error(diagnostic: &Diagnostic) -> bool {
@@ -114,22 +117,24 @@ fn try_read(path: &Path) -> Result<String, String> {
 /// A file of `resources/` whose name is good.
 struct ResourceFile {
     name: String,
-    /// None where its syntax is wrong; the resource exists all the same.
-    table: Option<Table>,
+    /// Its source and tree; none where its syntax is wrong, though the resource exists all the same.
+    content: Option<(usize, Table)>,
 }
 
-fn load_resources(directory: &Path, report: &mut Report) -> Option<Schema> {
+fn load_resources(directory: &Path, report: &mut Report) -> Option<Catalog> {
     let files = read_resource_files(directory, report);
     let empty = Table::default();
-    let known: Vec<_> =
-        files.iter().map(|file| (file.name.clone(), file::id_kind(file.table.as_ref().unwrap_or(&empty)))).collect();
+    let known: Vec<_> = files
+        .iter()
+        .map(|file| (file.name.clone(), file::id_kind(file.content.as_ref().map_or(&empty, |(_, table)| table))))
+        .collect();
     let neighbours = Neighbours::new(known);
     let mut complete = true;
     let (mut resources, mut places): (Vec<_>, Vec<Places>) = (Vec::new(), Vec::new());
-    for ResourceFile { name, table } in &files {
-        complete &= table.is_some();
-        let Some(table) = table else { continue };
-        let draft: Draft = file::read(name, table, &neighbours, report);
+    for ResourceFile { name, content } in &files {
+        complete &= content.is_some();
+        let Some((source, table)) = content else { continue };
+        let draft: Draft = file::read(name, *source, table, &neighbours, report);
         complete &= draft.complete;
         resources.push(draft.resource);
         places.push(draft.places);
@@ -139,7 +144,7 @@ fn load_resources(directory: &Path, report: &mut Report) -> Option<Schema> {
     }
     let schema = Schema::new(resources);
     relations::check(&schema, &places, report);
-    Some(schema)
+    policy::compile(schema, &places, report)
 }
 
 /// All files in the order of their names.
@@ -167,16 +172,15 @@ fn read_resource_files(directory: &Path, report: &mut Report) -> Vec<ResourceFil
             break;
         }
         let fault = names::resource_fault(name);
-        let table = read_text(&path, &shown, report).and_then(|text| {
+        let content = read_text(&path, &shown, report).and_then(|text| {
             let source = report.sources.add(&*shown, &text);
-            tree::parse(&text, source, report)
+            Some((source, tree::parse(&text, source, report)?))
         });
         match fault {
-            None => files.push(ResourceFile { name: name.to_owned(), table }),
-            Some((message, help)) => {
-                let help =
-                    help.map(|help| format!("{help}, so the file is {}.toml", help.trim_start_matches("write ")));
-                report.file(Severity::Error, &shown, message, help.map(|help| help.replace('`', "")));
+            None => files.push(ResourceFile { name: name.to_owned(), content }),
+            Some((message, suggestion)) => {
+                let help = suggestion.map(|name| format!("rename it to {name}.toml"));
+                report.file(Severity::Error, &shown, message, help);
             }
         }
     }

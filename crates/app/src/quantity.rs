@@ -50,6 +50,9 @@ pub(crate) fn show_size(bytes: u64) -> String {
 /// `30s`, for messages; exact to the millisecond.
 pub(crate) fn show_duration(span: Duration) -> String {
     let milliseconds = span.as_millis();
+    if milliseconds == 0 {
+        return "0s".to_owned();
+    }
     for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
         if milliseconds.is_multiple_of(size) {
             return format!("{}{unit}", milliseconds / size);

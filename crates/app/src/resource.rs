@@ -43,24 +43,23 @@ impl Neighbours {
     }
 }
 
-/// Which text of a resource is a rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum RuleAt {
-    Read,
-    Create,
-    Update,
-    Delete,
-    Validation(usize),
-    FieldRead(FieldIndex),
-    FieldWrite(FieldIndex),
-    Default(FieldIndex),
+/// A rule's text and where it stands.
+#[derive(Debug)]
+pub(crate) struct RuleText {
+    pub(crate) at: rules::Place,
+    pub(crate) text: String,
+    pub(crate) place: Place,
 }
 
 /// Where things of a resource stand in its file.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     /// The values of rules.
-    pub(crate) rules: HashMap<RuleAt, Place>,
+    pub(crate) rules: Vec<RuleText>,
+    /// The file.
+    pub(crate) source: usize,
+    /// The key `access`, if it is there.
+    pub(crate) access: Option<Place>,
     /// The keys of fields.
     pub(crate) fields: HashMap<FieldIndex, Place>,
     /// The values of `inverse`.

@@ -70,6 +70,25 @@ impl Sources {
         start..floor(place.span.end).max(start)
     }
 
+    /// The place of a range in the text of a TOML string, which stands at `string`. Where the string is not written as it
+    /// reads, for it has escapes, that is the whole of it.
+    pub(crate) fn within(&self, string: &Place, range: &Range<usize>, decoded: &str) -> Place {
+        let span = self.clamp(string);
+        let raw = &self.files[string.source].text[span.clone()];
+        // A quote of one or three characters, and after three the line feed that TOML leaves out.
+        let start = [1, 3, 4, 5].into_iter().find(|start| {
+            raw.get(*start..)
+                .is_some_and(|rest| rest.strip_prefix(decoded).is_some_and(|quote| quote.len() == (*start).min(3)))
+        });
+        match start {
+            Some(start) if range.end <= decoded.len() && range.start <= range.end => {
+                let from = span.start + start;
+                Place { source: string.source, span: from + range.start..from + range.end }
+            }
+            _ => string.clone(),
+        }
+    }
+
     pub(crate) fn position(&self, source: usize, offset: usize) -> Position {
         let file = &self.files[source];
         let line = file.lines.partition_point(|start| *start <= offset).max(1);

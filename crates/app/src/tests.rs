@@ -1,7 +1,6 @@
 mod drift;
 mod golden;
 mod mutation;
-mod options;
 
 use std::{fs, path::Path};
 
@@ -23,20 +22,13 @@ fn load_files(files: &[(&str, &str)]) -> Loaded {
     load(app(files).path(), &Environment::empty())
 }
 
-/// The errors of an app with this one resource, `things`.
-fn errors_of(resource: &str) -> Vec<String> {
-    let loaded = load_files(&[("resources/things.toml", resource)]);
-    let errors = loaded.diagnostics.into_iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-    errors.map(|diagnostic| diagnostic.message).collect()
-}
-
 #[test]
 fn the_templates_are_good_apps() {
     for template in ["empty", "shop"] {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates").join(template);
         let loaded = load(&directory, &Environment::empty());
         assert!(!loaded.has_errors(), "{}", render(&loaded.diagnostics, &loaded.sources, false));
-        assert!(loaded.settings.is_some() && loaded.schema.is_some());
+        assert!(loaded.settings.is_some() && loaded.catalog.is_some());
     }
 }
 

@@ -46,9 +46,9 @@ pub(crate) fn parse(text: &str, source: usize, report: &mut Report) -> Option<Ta
         Ok(document) => Some(read_table(document.as_table(), source, &report.sources)),
         Err(error) => {
             let span = error.span().unwrap_or(0..0);
-            // An empty span underlines nothing, so it grows by the character that stopped the reader.
-            let longer = text.get(span.start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-            let end = if span.is_empty() { span.start + longer } else { span.end };
+            // The reader may have stopped at the end of a line; what is underlined should not run into the next one.
+            let line = text.get(span.start..).map_or(0, |rest| rest.find('\n').unwrap_or(rest.len()));
+            let end = span.end.min(span.start + line);
             let message = error.message().trim().replace('\n', ", ");
             report.error(&Place { source, span: span.start..end }, format!("this is no TOML: {message}"));
             None
@@ -183,6 +183,17 @@ impl Node {
 
 /// Tells keys that nobody knows, with the nearest one known; and those of a later version.
 pub(crate) fn check_keys(table: &Table, known: &[&str], later: &[&str], report: &mut Report) {
+    check_keys_or(table, known, later, |_| None, report);
+}
+
+/// The same; `elsewhere` may know where a key belongs.
+pub(crate) fn check_keys_or(
+    table: &Table,
+    known: &[&str],
+    later: &[&str],
+    elsewhere: impl Fn(&str) -> Option<String>,
+    report: &mut Report,
+) {
     for entry in &table.entries {
         let key = &entry.key;
         if known.contains(&key.as_str()) {
@@ -192,10 +203,9 @@ pub(crate) fn check_keys(table: &Table, known: &[&str], later: &[&str], report: 
             report.error(&entry.place, format!("`{key}` is not available in this version yet"));
             continue;
         }
-        let help = match nearest::did_you_mean(key, known.iter().copied()) {
-            Some(help) => help,
-            None => format!("known here: {}", known.join(", ")),
-        };
+        let help = nearest::did_you_mean(key, known.iter().copied())
+            .or_else(|| elsewhere(key))
+            .unwrap_or_else(|| format!("known here: {}", known.join(", ")));
         report.error_with_help(&entry.place, format!("unknown key `{key}`"), help);
     }
 }

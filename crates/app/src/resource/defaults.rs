@@ -2,9 +2,10 @@
 
 use model::{Field, Kind, accept_field, field::Default};
 
-use super::{Places, RuleAt, fields::read_rule};
+use super::{Places, fields::read_rule};
 use crate::{
     diagnostic::Report,
+    nearest,
     tree::{Data, Node},
 };
 
@@ -12,7 +13,7 @@ use crate::{
 pub(super) fn read(
     field: &Field,
     node: &Node,
-    at: RuleAt,
+    at: rules::Place,
     places: &mut Places,
     report: &mut Report,
 ) -> Option<Default> {
@@ -24,10 +25,7 @@ pub(super) fn read(
             Some(Default::Now)
         }
         Data::Table(table) if table.entries.len() == 1 && table.entries[0].key == "cel" => {
-            let node = &table.entries[0].node;
-            let rule = read_rule(node, report)?;
-            places.rules.insert(at, node.place.clone());
-            Some(Default::Rule(rule))
+            read_rule(&table.entries[0].node, at, places, report).map(Default::Rule)
         }
         _ => literal(field, node, report),
     }
@@ -80,6 +78,9 @@ fn item_place<'a>(node: &'a Node, flaw: &model::Flaw) -> &'a crate::source::Plac
 
 fn help(field: &Field, node: &Node) -> Option<String> {
     match (&field.kind, &node.data) {
+        (Kind::Enum { values }, Data::Text(text)) => {
+            nearest::nearest(text, values.iter().map(String::as_str)).map(|value| format!("did you mean \"{value}\"?"))
+        }
         (Kind::Decimal { .. }, Data::Integer(integer)) => Some(format!("write \"{integer}\"")),
         (_, Data::Text(text)) if text.contains("auth.") || text.contains("now") => {
             Some(format!("an expression is written {{ cel = \"{}\" }}", text.escape_default()))

@@ -6,7 +6,7 @@ use model::{
 };
 
 use super::{
-    Neighbours, Places, RuleAt, defaults,
+    Neighbours, Places, RuleText, defaults,
     file::Indexed,
     kinds,
     names::{self, LONGEST},
@@ -101,14 +101,16 @@ fn plain(name: &str, kind: Kind, shape: Shape, origin: Origin) -> Field {
     }
 }
 
-/// A rule's text; whether it is a good rule is for `rules` to say.
-pub(crate) fn read_rule(node: &Node, report: &mut Report) -> Option<String> {
+/// A rule's text, whose place is kept; whether it is a good rule is for `rules` to say.
+pub(crate) fn read_rule(node: &Node, at: rules::Place, places: &mut Places, report: &mut Report) -> Option<String> {
     if let Data::Boolean(truth) = node.data {
         let message = "expected a CEL expression in a string, found a boolean";
         report.error_with_help(&node.place, message, format!("write \"{truth}\""));
         return None;
     }
-    node.text(report, "a CEL expression in a string").map(str::to_owned)
+    let text = node.text(report, "a CEL expression in a string")?.to_owned();
+    places.rules.push(RuleText { at, text: text.clone(), place: node.place.clone() });
+    Some(text)
 }
 
 /// A name that a field had before can't be the name of one that is there, nor be claimed twice.
@@ -211,8 +213,8 @@ impl<'a> FieldReader<'a> {
         field.immutable = self.boolean(table, "immutable");
         field.doc = self.text(table, "doc").map(|(text, _)| text.to_owned());
         field.list = self.list(table, &field);
-        field.read = self.rule(table, "read", RuleAt::FieldRead(self.index));
-        field.write = self.rule(table, "write", RuleAt::FieldWrite(self.index));
+        field.read = self.rule(table, "read", rules::Place::FieldRead(self.index));
+        field.write = self.rule(table, "write", rules::Place::FieldWrite(self.index));
         field.renamed_from = self.renamed_from(table);
         self.check_unique(table, &field);
         self.check_join_table(&field);
@@ -221,7 +223,7 @@ impl<'a> FieldReader<'a> {
             self.places.inverses.insert(self.index, entry.node.place.clone());
         }
         if let Some(entry) = table.get("default") {
-            let at = RuleAt::Default(self.index);
+            let at = rules::Place::FieldDefault(self.index);
             field.default = defaults::read(&field, &entry.node, at, self.places, self.report);
         }
         field
@@ -291,11 +293,9 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    fn rule(&mut self, table: &Table, key: &str, at: RuleAt) -> Option<String> {
+    fn rule(&mut self, table: &Table, key: &str, at: rules::Place) -> Option<String> {
         let entry = table.get(key)?;
-        let rule = read_rule(&entry.node, self.report)?;
-        self.places.rules.insert(at, entry.node.place.clone());
-        Some(rule)
+        read_rule(&entry.node, at, self.places, self.report)
     }
 
     pub(super) fn boolean(&mut self, table: &Table, key: &str) -> bool {

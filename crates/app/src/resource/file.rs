@@ -7,7 +7,7 @@ use model::{
     resource::{Access, Validation},
 };
 
-use super::{Neighbours, Places, RuleAt, fields, indexes, options};
+use super::{Neighbours, Places, fields, indexes, options};
 use crate::{
     diagnostic::Report,
     tree::{Data, Table, check_keys},
@@ -37,14 +37,14 @@ pub(crate) fn id_kind(table: &Table) -> IdKind {
 }
 
 /// Reads a file's tree.
-pub(crate) fn read(name: &str, table: &Table, neighbours: &Neighbours, report: &mut Report) -> Draft {
+pub(crate) fn read(name: &str, source: usize, table: &Table, neighbours: &Neighbours, report: &mut Report) -> Draft {
     check_keys(table, options::KEYS, options::LATER, report);
     if let Some(entry) = table.get("id") {
         entry.node.choice(report, ID_KINDS);
     }
     let timestamps = table.get("timestamps").and_then(|entry| entry.node.boolean(report)).unwrap_or(true);
     let doc = table.get("doc").and_then(|entry| entry.node.text(report, "a string")).map(str::to_owned);
-    let mut places = Places::default();
+    let mut places = Places { source, ..Places::default() };
     let head = fields::Head { resource: name, id_kind: id_kind(table), timestamps, indexed: indexes::columns(table) };
     let (fields, complete) = fields::read(&head, table, neighbours, &mut places, report);
     let access = read_access(table, &mut places, report);
@@ -59,18 +59,18 @@ pub(crate) fn read(name: &str, table: &Table, neighbours: &Neighbours, report: &
 fn read_access(table: &Table, places: &mut Places, report: &mut Report) -> Access {
     let mut access = Access::default();
     let Some(entry) = table.get("access") else { return access };
-    let Some(rules) = entry.node.table(report, "a table of rules") else { return access };
+    places.access = Some(entry.place.clone());
+    let Some(declared) = entry.node.table(report, "a table of rules") else { return access };
     let known: Vec<&str> = options::ACCESS.iter().map(|(name, _)| *name).collect();
-    check_keys(rules, &known, &[], report);
-    for (key, at, rule) in [
-        ("read", RuleAt::Read, &mut access.read),
-        ("create", RuleAt::Create, &mut access.create),
-        ("update", RuleAt::Update, &mut access.update),
-        ("delete", RuleAt::Delete, &mut access.delete),
+    check_keys(declared, &known, &[], report);
+    for (key, rule) in [
+        ("read", &mut access.read),
+        ("create", &mut access.create),
+        ("update", &mut access.update),
+        ("delete", &mut access.delete),
     ] {
-        let Some(entry) = rules.get(key) else { continue };
-        *rule = fields::read_rule(&entry.node, report);
-        places.rules.insert(at, entry.node.place.clone());
+        let Some(entry) = declared.get(key) else { continue };
+        *rule = fields::read_rule(&entry.node, rules::Place::Access(key), places, report);
     }
     access
 }
@@ -78,8 +78,8 @@ fn read_access(table: &Table, places: &mut Places, report: &mut Report) -> Acces
 fn read_validations(table: &Table, places: &mut Places, report: &mut Report) -> Vec<Validation> {
     let mut validations = Vec::new();
     let Some(entry) = table.get("validate") else { return validations };
-    let Some(rules) = entry.node.table(report, "a table of messages and rules") else { return validations };
-    for entry in &rules.entries {
+    let Some(declared) = entry.node.table(report, "a table of messages and rules") else { return validations };
+    for entry in &declared.entries {
         if entry.key.trim().is_empty() {
             report.error(&entry.place, "the key is the message that a writer reads, so it can't be empty");
             continue;
@@ -88,8 +88,8 @@ fn read_validations(table: &Table, places: &mut Places, report: &mut Report) -> 
             report.error(&entry.place, format!("a resource has at most {MAX_VALIDATIONS} validations"));
             break;
         }
-        if let Some(rule) = fields::read_rule(&entry.node, report) {
-            places.rules.insert(RuleAt::Validation(validations.len()), entry.node.place.clone());
+        let at = rules::Place::Validation(validations.len());
+        if let Some(rule) = fields::read_rule(&entry.node, at, places, report) {
             validations.push(Validation { message: entry.key.clone(), rule });
         }
     }

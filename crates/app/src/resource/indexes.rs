@@ -13,6 +13,8 @@ use crate::{
 const MAX_COLUMNS: usize = 8;
 /// The most indexes of a resource.
 const MAX_INDEXES: usize = 32;
+/// The options of an index.
+const KEYS: &[&str] = &["fields", "unique", "renamed_from"];
 
 /// The names of all fields in any index, before anything is known of the fields.
 pub(super) fn columns(table: &Table) -> Indexed {
@@ -61,14 +63,18 @@ fn field_names<'a>(table: &'a Table, fields: &'a [Field]) -> Vec<&'a str> {
 }
 
 fn read_one(entry: &Entry, fields: &[Field], known: &[&str], report: &mut Report) -> Option<Index> {
-    let named = names::check("index", &entry.key, &entry.place, report) && is_free(entry, fields, report);
+    let named = names::check("an index", &entry.key, &entry.place, report) && is_free(entry, fields, report);
     let (list, unique, renamed_from) = match &entry.node.data {
         Data::List(_) => (&entry.node, false, None),
         Data::Table(options) => {
-            check_keys(options, &["fields", "unique", "renamed_from"], &[], report);
+            check_keys(options, KEYS, &[], report);
             let unique = options.get("unique").and_then(|entry| entry.node.boolean(report)).unwrap_or(false);
             let renamed_from = options.get("renamed_from").and_then(|entry| entry.node.text(report, "a string"));
             let Some(list) = options.get("fields") else {
+                // One misspelt key is told of already.
+                if options.entries.iter().any(|entry| !KEYS.contains(&entry.key.as_str())) {
+                    return None;
+                }
                 report.error(&entry.place, "an index needs `fields`");
                 return None;
             };

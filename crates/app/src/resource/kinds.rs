@@ -93,6 +93,10 @@ fn read_pattern(reader: &mut FieldReader<'_>, table: &Table) -> Option<Pattern> 
             // The compiler draws the pattern over several lines and ends with the reason.
             let text = error.to_string();
             let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            let reason = match error {
+                regex::Error::CompiledTooBig(_) => "it grows too large; smaller counts would do",
+                _ => reason.trim_end_matches('.'),
+            };
             reader.report.error(place, format!("this is no pattern: {reason}"));
             None
         }

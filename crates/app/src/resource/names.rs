@@ -24,33 +24,33 @@ pub(crate) fn is_name(name: &str) -> bool {
     name.len() <= LONGEST && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.split('_').all(part)
 }
 
-/// Why a name is no good, and what would be.
+/// Why a name is no good, and a name that would be.
 pub(crate) fn fault(what: &str, name: &str) -> Option<(String, Option<String>)> {
     if is_name(name) {
         return None;
     }
     if name.len() > LONGEST {
-        return Some((format!("a {what}'s name has at most {LONGEST} bytes, this one has {}", name.len()), None));
+        return Some((format!("the name of {what} has at most {LONGEST} bytes, this one has {}", name.len()), None));
     }
     if name.starts_with('_') {
-        return Some((format!("names beginning with `_` are reserved, so no {what} can have one"), None));
+        return Some((format!("names beginning with `_` are reserved, so {what} can't have one"), None));
     }
     let suggestion = snake_case(name);
-    let help = is_name(&suggestion).then(|| format!("write `{suggestion}`"));
-    Some((format!("a {what}'s name is snake_case: lower-case letters, digits and single underscores"), help))
+    let suggestion = (name.is_ascii() && is_name(&suggestion)).then_some(suggestion);
+    Some((format!("the name of {what} is snake_case: lower-case letters, digits and single underscores"), suggestion))
 }
 
 pub(crate) fn check(what: &str, name: &str, place: &Place, report: &mut Report) -> bool {
-    let Some((message, help)) = fault(what, name) else { return true };
-    match help {
-        Some(help) => report.error_with_help(place, message, help),
+    let Some((message, suggestion)) = fault(what, name) else { return true };
+    match suggestion {
+        Some(name) => report.error_with_help(place, message, format!("write `{name}`")),
         None => report.error(place, message),
     }
     false
 }
 
 pub(crate) fn check_field(name: &str, place: &Place, report: &mut Report) -> bool {
-    if !check("field", name, place, report) {
+    if !check("a field", name, place, report) {
         return false;
     }
     if RESERVED_FIELDS.contains(&name) {
@@ -72,7 +72,7 @@ pub(crate) fn check_field(name: &str, place: &Place, report: &mut Report) -> boo
 
 /// Why a resource can't have this name.
 pub(crate) fn resource_fault(name: &str) -> Option<(String, Option<String>)> {
-    if let Some(fault) = fault("resource", name) {
+    if let Some(fault) = fault("a resource", name) {
         return Some(fault);
     }
     if RESERVED_RESOURCES.contains(&name) {

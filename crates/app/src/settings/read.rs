@@ -15,18 +15,18 @@ use crate::{
     diagnostic::Report,
     quantity::{parse_duration, parse_size, show_duration, show_size},
     source::Place,
-    tree::{Data, Node, Table, check_keys},
+    tree::{Data, Node, Table, check_keys, check_keys_or},
 };
 
 /// Reads all settings. Where one is wrong, that is reported and its default stands in for it.
 pub(crate) fn read(file: &Table, directory: &Path, environment: &Environment, report: &mut Report) -> Settings {
     let names: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
-    check_keys(file, &names, LATER, report);
+    check_keys_or(file, &names, LATER, section_of, report);
     for section in SECTIONS {
         let Some(entry) = file.get(section.name) else { continue };
         if let Some(table) = entry.node.table(report, "a table of settings") {
             let known: Vec<&str> = section.keys.iter().map(|key| key.name).collect();
-            check_keys(table, &known, &[], report);
+            check_keys_or(table, &known, &[], section_of, report);
         }
     }
     environment.check(report);
@@ -67,6 +67,12 @@ pub(crate) fn read(file: &Table, directory: &Path, environment: &Environment, re
                 .unwrap_or(LogLevel::Info),
         },
     }
+}
+
+/// The section that has a key, which stands in another or in none.
+fn section_of(key: &str) -> Option<String> {
+    let section = SECTIONS.iter().find(|section| section.keys.iter().any(|known| known.name == key))?;
+    Some(format!("`{key}` belongs to [{}]", section.name))
 }
 
 fn read_server(reader: &mut Reader<'_>) -> Server {
@@ -216,6 +222,8 @@ impl<'a> Reader<'a> {
                     }
                 }
             }
+            // A misspelt key was told of already.
+            (None, None) if !table.entries.is_empty() => None,
             _ => {
                 self.report.error(&node.place, "expected a string, `{ env = \"NAME\" }` or `{ file = \"path\" }`");
                 None

@@ -95,7 +95,7 @@ proptest! {
         let loaded = load_files(&[("mainstay.toml", mainstay), ("resources/things.toml", resource)]);
         let shown = render(&loaded.diagnostics, &loaded.sources, true);
         prop_assert_eq!(shown.is_empty(), loaded.diagnostics.is_empty());
-        prop_assert_eq!(loaded.has_errors(), loaded.schema.is_none() || loaded.settings.is_none());
+        prop_assert_eq!(loaded.has_errors(), loaded.catalog.is_none() || loaded.settings.is_none());
     }
 }
 
