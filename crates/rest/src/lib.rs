@@ -1,1 +1,76 @@
-//! The REST protocol.
+//! The REST protocol: `/api/{resource}` and `/api/{resource}/{id}`.
+//!
+//! Each file decodes one kind of call, calls the engine, and encodes; nothing is decided here.
+
+mod preconditions;
+mod query;
+mod read;
+mod write;
+
+use std::sync::Arc;
+
+use engine::{Engine, Target};
+use http::{Method, Response, StatusCode};
+use model::{Code, Problem};
+use web::{Body, Request};
+
+/// Methods of a list.
+const LIST: &str = "GET, HEAD, POST, OPTIONS";
+/// Methods of a record.
+const RECORD: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
+
+/// The REST protocol over an engine.
+pub struct Rest {
+    engine: Arc<Engine>,
+}
+
+impl Rest {
+    /// Speaks for an engine.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
+    /// Answers a request whose path, after `/api/`, is one or two segments.
+    ///
+    /// # Errors
+    /// What the engine says, and what is wrong with the request itself.
+    pub async fn answer(&self, request: &mut Request<'_>, resource: &str, id: Option<&str>) -> Result<Response<Body>, Problem> {
+        let Some(id) = id else {
+            return match request.method {
+                Method::GET | Method::HEAD => read::list(&self.engine, request, resource).await,
+                Method::POST => write::create(&self.engine, request, resource).await,
+                Method::OPTIONS => Ok(options(LIST)),
+                _ => Err(self.not_allowed(resource, LIST)),
+            };
+        };
+        let target = Target { resource, id };
+        match request.method {
+            Method::GET | Method::HEAD => read::one(&self.engine, request, target).await,
+            Method::PUT => write::replace(&self.engine, request, target).await,
+            Method::PATCH => write::patch(&self.engine, request, target).await,
+            Method::DELETE => write::delete(&self.engine, request, target).await,
+            Method::OPTIONS => Ok(options(RECORD)),
+            _ => Err(self.not_allowed(resource, RECORD)),
+        }
+    }
+
+    /// 405, or 404 where the resource does not exist either.
+    fn not_allowed(&self, resource: &str, allow: &'static str) -> Problem {
+        match Engine::resource(&self.engine.gate(), resource) {
+            Ok(_) => {
+                let mut problem = Problem::new(Code::MethodNotAllowed, format!("allowed here: {allow}"));
+                problem.extra.allow = Some(allow);
+                problem
+            }
+            Err(problem) => problem,
+        }
+    }
+}
+
+fn options(allow: &'static str) -> Response<Body> {
+    let mut reply = Response::new(Body::empty());
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    reply.headers_mut().insert(http::header::ALLOW, http::HeaderValue::from_static(allow));
+    reply
+}

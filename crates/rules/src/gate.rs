@@ -25,7 +25,7 @@ use std::{
 use model::{Caller, Code, Field, Problem, Resource, ResourceIndex, Value};
 
 use crate::{
-    expression::{Condition, Rule, Type},
+    expression::{Condition, Type},
     filter,
     plan::{Operation, OperationKind, Read, ReadPlan, Slot, View, ViewField, Write, WritePlan},
     policy::{Catalog, Policy},
@@ -60,8 +60,6 @@ impl<T> Allowed<T> {
 #[derive(Debug)]
 pub struct Gate {
     catalog: Arc<Catalog>,
-    /// The rules that state something about the caller alone.
-    tested: Vec<Rule>,
     reads: Kept<(ResourceIndex, Profile, Form), KeptRead>,
     writes: Kept<(ResourceIndex, Profile), Arc<WritePlan>>,
 }
@@ -103,8 +101,7 @@ impl Gate {
     /// A gate with the rules of an app.
     #[must_use]
     pub fn new(catalog: Arc<Catalog>) -> Self {
-        let tested = catalog.tested().cloned().collect();
-        Self { catalog, tested, reads: Kept::new(), writes: Kept::new() }
+        Self { catalog, reads: Kept::new(), writes: Kept::new() }
     }
 
     /// The app.
@@ -228,10 +225,7 @@ impl Gate {
         for name in names {
             let known = view.fields.iter().any(|seen| declared.get(seen.field).name == *name);
             if !known {
-                let near = crate::nearest(
-                    name,
-                    view.fields.iter().map(|seen| declared.get(seen.field).name.as_str()),
-                );
+                let near = crate::nearest(name, view.fields.iter().map(|seen| declared.get(seen.field).name.as_str()));
                 let help = near.map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
                 return Err(Problem::parameter("fields", format!("{} has no field `{name}`{help}", declared.name)));
             }
@@ -255,7 +249,7 @@ impl Gate {
 
     /// The outcomes of every condition about the caller alone.
     fn profile(&self, caller: &Caller) -> Profile {
-        (caller.identity.is_admin(), self.tested.iter().map(|rule| rule.test_bits(caller)).collect())
+        (caller.identity.is_admin(), self.catalog.tested().iter().map(|rule| rule.test_bits(caller)).collect())
     }
 }
 

@@ -313,3 +313,6 @@ pub(crate) fn judge_constant(condition: &Condition) -> bool {
 pub(crate) fn evaluate_constant(expression: &Expression) -> Value {
     Situation::blank(&Schema::default()).evaluate(expression)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use model::{FieldIndex, Resource, ResourceIndex, Schema, field::Default};
+use model::{Caller, FieldIndex, Resource, ResourceIndex, Schema, Value, field::Default};
 
 use crate::{
     check::{Checked, Scope, check_default, check_rule},
     expression::{Expression, Mistake, Rule},
+    judge::Situation,
+    plan::Slot,
 };
 
 /// A schema with its rules.
@@ -16,6 +18,8 @@ pub struct Catalog {
     pub schema: Arc<Schema>,
     /// Their rules, in the same order.
     pub policies: Vec<Policy>,
+    /// The store's own.
+    pub prepared: Slot,
     tested: Vec<Rule>,
 }
 
@@ -86,7 +90,7 @@ impl Catalog {
         if mistakes.is_empty() {
             let tested =
                 policies.iter().flat_map(Policy::rules).filter(|rule| !rule.tests.is_empty()).cloned().collect();
-            Ok((Self { schema: Arc::new(schema), policies, tested }, warnings))
+            Ok((Self { schema: Arc::new(schema), policies, prepared: Slot::default(), tested }, warnings))
         } else {
             Err(mistakes)
         }
@@ -96,6 +100,17 @@ impl Catalog {
     #[must_use]
     pub fn policy(&self, resource: ResourceIndex) -> &Policy {
         &self.policies[resource.0 as usize]
+    }
+
+    /// What an absent value of a field becomes for a caller, where a rule says so; null elsewhere.
+    #[must_use]
+    pub fn default_value(&self, resource: ResourceIndex, field: FieldIndex, caller: &Caller) -> Value {
+        match &self.policy(resource).fields[field.0 as usize].default {
+            Some(expression) => {
+                Situation { caller: Some(caller), ..Situation::blank(&self.schema) }.evaluate(expression)
+            }
+            None => Value::Null,
+        }
     }
 
     /// Every rule that asks something about the caller alone. The answers of all of them tell callers apart as far as

@@ -41,7 +41,7 @@ impl<'a> Visibility<'a> {
     /// Which records of a resource the caller may read, over [`crate::expression::Root::Record`].
     #[must_use]
     pub fn records(&self, resource: ResourceIndex) -> Condition {
-        self.access(self.catalog.policy(resource).read.as_ref())
+        access(self.catalog.policy(resource).read.as_ref(), self.caller)
     }
 
     /// What the caller sees of a field, in records that it may read.
@@ -52,20 +52,20 @@ impl<'a> Visibility<'a> {
         }
         match &self.catalog.policy(resource).fields[field.0 as usize].read {
             None => Sight::Visible,
-            Some(rule) => match self.access(Some(rule)) {
+            Some(rule) => match access(Some(rule), self.caller) {
                 Condition::Constant(true) => Sight::Visible,
                 Condition::Constant(false) => Sight::Unknown,
                 condition => Sight::Conditional(condition),
             },
         }
     }
+}
 
-    /// A rule for this caller: administrators pass every one, and where there is none nobody else does.
-    fn access(&self, rule: Option<&Rule>) -> Condition {
-        match rule {
-            _ if self.caller.identity.is_admin() => Condition::Constant(true),
-            Some(rule) => rule.condition.specialize(rule.test_bits(self.caller)),
-            None => Condition::Constant(false),
-        }
+/// A rule for one caller: administrators pass every one, and where there is none nobody else does.
+pub(crate) fn access(rule: Option<&Rule>, caller: &Caller) -> Condition {
+    match rule {
+        _ if caller.identity.is_admin() => Condition::Constant(true),
+        Some(rule) => rule.condition.specialize(rule.test_bits(caller)),
+        None => Condition::Constant(false),
     }
 }

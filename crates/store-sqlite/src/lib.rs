@@ -1,1 +1,23 @@
 //! The SQLite store.
+//!
+//! One thread writes ([`writer`]), in groups that share a commit; readers run beside it ([`reader`]) on connections of
+//! their own. What a plan becomes is in [`query`] and [`dialect`], what a write does in [`transaction`].
+
+mod checkpoint;
+mod connection;
+pub mod dialect;
+mod fault;
+pub mod functions;
+mod log;
+pub mod migrate;
+mod query;
+mod reader;
+mod sequence;
+mod statements;
+mod store_impl;
+mod transaction;
+mod value;
+mod writer;
+
+pub use connection::Synchronous;
+pub use store_impl::SqliteStore;

@@ -1,1 +1,157 @@
-//! What a store promises: traits, the write path, the migration planner and the conformance suite.
+//! What a store promises: the [`Store`] trait that the engine speaks to, the [`Tx`] trait that each database implements,
+//! and between them the one write path ([`write`]), so that every database writes, cascades and logs alike.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use model::{Caller, Entry, FieldIndex, Problem, Record, ResourceIndex, Value};
+use rules::{
+    Allowed, Catalog,
+    plan::{Read, View, Write, Written},
+};
+use tokio::sync::watch;
+
+pub mod migration;
+pub mod transaction;
+pub mod write;
+
+pub use transaction::{LogLine, Tx};
+
+/// A database with an app in it.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// One record by its id, encoded; none where it is absent or the plan's condition does not hold of it.
+    async fn get(&self, read: &Allowed<Read>, id: &Value) -> Result<Option<Found>, Problem>;
+
+    /// A page of records, encoded.
+    async fn list(&self, read: &Allowed<Read>) -> Result<Listed, Problem>;
+
+    /// Makes all operations, their cascades and their log entries durable, or none of them.
+    async fn write(&self, write: Allowed<Write>) -> Result<Vec<Written>, Problem>;
+
+    /// Entries of the log above a sequence, in order, `limit` at most.
+    async fn entries(&self, catalog: &Arc<Catalog>, after: i64, limit: u32) -> Result<Vec<Entry>, Problem>;
+
+    /// The least and the greatest sequence in the log; `(1, 0)` where it is empty and always was.
+    async fn log_range(&self) -> Result<LogRange, Problem>;
+
+    /// Follows the greatest sequence that readers may see.
+    fn watch(&self) -> watch::Receiver<i64>;
+
+    /// Deletes entries of the log older than a moment (microseconds of UTC), `limit` at most; returns how many went.
+    async fn trim_log(&self, before: i64, limit: u32) -> Result<u64, Problem>;
+
+    /// Judges conditions about records at hand that lead through relations, against the data as it is now.
+    async fn judge(&self, view: &Allowed<Judgement>) -> Result<Judged, Problem>;
+
+    /// Whether the database answers and its schema is the catalog's.
+    async fn ready(&self, catalog: &Catalog) -> Result<(), Problem>;
+
+    /// An API key by its public id.
+    async fn find_key(&self, id: &str) -> Result<Option<StoredKey>, Problem>;
+
+    /// Keeps a new API key.
+    async fn add_key(&self, key: StoredKey) -> Result<(), Problem>;
+
+    /// Finishes what is under way and closes; further calls answer 503.
+    async fn close(&self);
+}
+
+/// One record, encoded for its caller.
+#[derive(Debug)]
+pub struct Found {
+    /// The JSON object.
+    pub body: Vec<u8>,
+    /// The record's revision.
+    pub revision: i64,
+    /// Differs with the set of fields that the caller's field rules opened.
+    pub mask: u64,
+}
+
+/// A page, encoded for its caller.
+#[derive(Debug, Default)]
+pub struct Listed {
+    /// The JSON objects, separated by commas.
+    pub items: Vec<u8>,
+    /// How many they are.
+    pub length: usize,
+    /// The sort keys of the last one, where more follow.
+    pub next: Option<Vec<Value>>,
+    /// How many match in all, where asked.
+    pub count: Option<u64>,
+}
+
+/// The sequences in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogRange {
+    /// The least that is still kept; one above `last` where none is.
+    pub first: i64,
+    /// The greatest that was ever given; 0 where none was.
+    pub last: i64,
+}
+
+/// Questions about one record at hand, for one caller.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// The app.
+    pub catalog: Arc<Catalog>,
+    /// Whose record.
+    pub resource: ResourceIndex,
+    /// The record.
+    pub record: Arc<Record>,
+    /// Who sees it: the read rule and the filter.
+    pub condition: rules::Condition,
+    /// What is seen of it.
+    pub view: View,
+    /// Values that the condition names by number.
+    pub inputs: Vec<Value>,
+    /// For whom.
+    pub caller: Caller,
+}
+
+/// Answers to a [`Judgement`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// Whether the condition holds.
+    pub visible: bool,
+    /// Which fields of the view are seen, in its order.
+    pub fields: Vec<bool>,
+}
+
+/// An API key as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKey {
+    /// The public part, by which it is found.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// SHA-256 of the whole key.
+    pub hash: Vec<u8>,
+    /// Its roles.
+    pub roles: Vec<String>,
+    /// When it was made: microseconds of UTC.
+    pub created_at: i64,
+}
+
+/// Names of fields, for a message.
+#[must_use]
+pub fn field_names(resource: &model::Resource, fields: &[FieldIndex]) -> String {
+    fields.iter().map(|field| resource.get(*field).name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// A record's id as text: its form in paths, events and cursors.
+#[must_use]
+pub fn id_text(id: &Value) -> String {
+    match id {
+        Value::Text(text) => text.to_string(),
+        Value::Integer(number) => number.to_string(),
+        Value::Uuid(uuid) => uuid.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// Reads what [`id_text`] wrote; null where it is no id of this resource.
+#[must_use]
+pub fn read_id(resource: &model::Resource, text: &str) -> Value {
+    model::parse_id(resource.id_kind, text).unwrap_or_default()
+}

@@ -1,1 +1,28 @@
 //! HTTP manners that every protocol shares.
+//!
+//! One request goes through [`Manners::serve`]: it gets an id, a client address and a time limit, is held against the
+//! limits and CORS, is answered by a door (a protocol) and leaves with headers, a log line and a count. Whatever goes
+//! wrong on the way, a panic included, is answered as a problem (RFC 9457).
+
+mod accept;
+mod body;
+mod client;
+mod cors;
+mod json;
+mod log;
+mod manners;
+mod metrics;
+mod parameters;
+mod reply;
+mod request;
+
+pub use accept::accepts;
+pub use body::{Body, Stream};
+pub use client::TrustedProxies;
+pub use cors::Cors;
+pub use log::{Format, RequestLog};
+pub use manners::{Door, Limits, Manners};
+pub use metrics::Metrics;
+pub use parameters::Parameters;
+pub use reply::{json_reply, problem_reply, text_reply};
+pub use request::Request;

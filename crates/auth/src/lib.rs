@@ -1,0 +1,107 @@
+//! Who is asking: API keys, so far.
+//!
+//! A key is `msk_{id}_{secret}`: found by its id, and known by the SHA-256 of its whole text, compared in constant time.
+//! The text is shown once, when it is made; only the hash is kept.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use model::{Code, Problem, caller::Identity};
+use parking_lot::Mutex;
+use rand::Rng as _;
+use sha2::{Digest, Sha256};
+use store::{Store, StoredKey};
+use subtle::ConstantTimeEq;
+
+/// How long a key that was found is taken as known without asking the database.
+const REMEMBERED: Duration = Duration::from_secs(2);
+/// The most keys that are remembered.
+const MOST: usize = 1024;
+
+/// Identifies callers by their credentials.
+pub struct Auth {
+    store: Arc<dyn Store>,
+    anonymous: Arc<Identity>,
+    remembered: Mutex<HashMap<[u8; 32], (Instant, Arc<Identity>)>>,
+}
+
+/// A key that was just made: what is kept, and the text that is shown once.
+pub struct NewKey {
+    /// What the store keeps.
+    pub stored: StoredKey,
+    /// What its owner keeps.
+    pub text: String,
+}
+
+impl NewKey {
+    /// Makes a key with 256 bits of chance.
+    #[must_use]
+    pub fn make(name: &str, roles: Vec<String>, now: i64) -> Self {
+        let mut id = [0_u8; 9];
+        let mut secret = [0_u8; 32];
+        let mut chance = rand::rng();
+        chance.fill_bytes(&mut id);
+        chance.fill_bytes(&mut secret);
+        // An underscore would end the id.
+        let id = URL_SAFE_NO_PAD.encode(id).replace('_', "-");
+        let text = format!("msk_{id}_{}", URL_SAFE_NO_PAD.encode(secret));
+        let stored = StoredKey { id, name: name.to_owned(), hash: hash(&text).to_vec(), roles, created_at: now };
+        Self { stored, text }
+    }
+}
+
+impl Auth {
+    /// Identifies by the keys of a store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, anonymous: Arc::new(Identity::anonymous()), remembered: Mutex::new(HashMap::new()) }
+    }
+
+    /// Nobody in particular.
+    #[must_use]
+    pub fn anonymous(&self) -> Arc<Identity> {
+        Arc::clone(&self.anonymous)
+    }
+
+    /// Who shows this `Authorization` header; a stranger where there is none.
+    ///
+    /// # Errors
+    /// 401 where the credentials are of another kind, unknown or wrong: never taken for a stranger's.
+    pub async fn identify(&self, authorization: Option<&str>) -> Result<Arc<Identity>, Problem> {
+        let Some(header) = authorization else { return Ok(Arc::clone(&self.anonymous)) };
+        let refused = || Problem::new(Code::BadCredentials, "the key is not valid");
+        let (scheme, text) = header.split_once(' ').ok_or_else(refused)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Problem::new(Code::BadCredentials, "only `Authorization: Bearer …` is understood"));
+        }
+        let text = text.trim();
+        let shown = hash(text);
+        if let Some((since, identity)) = self.remembered.lock().get(&shown)
+            && since.elapsed() < REMEMBERED
+        {
+            return Ok(Arc::clone(identity));
+        }
+        let id = text.strip_prefix("msk_").and_then(|rest| rest.split_once('_')).map(|(id, _)| id).ok_or_else(refused)?;
+        let key = self.store.find_key(id).await?.ok_or_else(refused)?;
+        if !bool::from(key.hash.ct_eq(&shown)) {
+            return Err(refused());
+        }
+        let mut roles = key.roles;
+        roles.sort();
+        let identity = Arc::new(Identity { roles, actor: Some(format!("key:{}", key.id)), ..Identity::anonymous() });
+        let mut remembered = self.remembered.lock();
+        if remembered.len() >= MOST {
+            remembered.clear();
+        }
+        remembered.insert(shown, (Instant::now(), Arc::clone(&identity)));
+        Ok(identity)
+    }
+}
+
+fn hash(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}

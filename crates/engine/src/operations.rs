@@ -1,0 +1,258 @@
+//! The operations that protocols call.
+
+use std::sync::Arc;
+
+use model::{Caller, Code, Flaw, Problem, ResourceIndex, Value};
+use rules::{
+    Gate,
+    plan::{OperationKind, Precondition},
+    query::Query,
+};
+use serde_json::Value as Json;
+
+use crate::{Engine, cursor, input::Input, output};
+
+/// The most records in one request.
+const AT_ONCE: usize = 1000;
+
+/// A record by its resource and id, as they stand in a path.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The resource's name.
+    pub resource: &'a str,
+    /// The record's id.
+    pub id: &'a str,
+}
+
+/// One record, encoded.
+#[derive(Debug)]
+pub struct Answer {
+    /// A JSON object.
+    pub body: Vec<u8>,
+    /// Its entity tag.
+    pub tag: String,
+    /// The id, as it stands in a path.
+    pub id: String,
+    /// Whether the record is new.
+    pub created: bool,
+}
+
+/// A list as it is asked for.
+#[derive(Debug, Default)]
+pub struct ListRequest {
+    /// Filter, order, page.
+    pub query: Query,
+    /// The cursor of the page before.
+    pub cursor: Option<String>,
+}
+
+/// A page, encoded.
+#[derive(Debug)]
+pub struct ListAnswer {
+    /// A JSON object: `items`, `next`, perhaps `count`.
+    pub body: Vec<u8>,
+    /// The cursor of the next page.
+    pub next: Option<String>,
+}
+
+impl Engine {
+    /// One record.
+    ///
+    /// # Errors
+    /// 404 where there is none that the caller may read; 400 for a field that it may not name.
+    pub async fn get(&self, caller: Caller, target: Target<'_>, mut query: Query) -> Result<Answer, Problem> {
+        let gate = self.gate.load();
+        let resource = Self::resource(&gate, target.resource)?;
+        let id = parse_id(&gate, resource, target.id)?;
+        query.form.single = true;
+        query.page.limit = 1;
+        let read = gate.read(caller, resource, query)?;
+        let found = self.store.get(&read, &id).await?.ok_or_else(Problem::not_found)?;
+        let tag = output::entity_tag(found.revision, read.get().plan.fingerprint, found.mask);
+        Ok(Answer { body: found.body, tag, id: store::id_text(&id), created: false })
+    }
+
+    /// A page of the records that a query names and the caller may read.
+    ///
+    /// # Errors
+    /// 404 for an unknown resource, 400 for a query that can't be.
+    pub async fn list(&self, caller: Caller, resource: &str, request: ListRequest) -> Result<ListAnswer, Problem> {
+        let gate = self.gate.load();
+        let index = Self::resource(&gate, resource)?;
+        let ListRequest { mut query, cursor } = request;
+        let tie = cursor::tie(resource, &query);
+        if let Some(cursor) = cursor {
+            let keys = cursor::open(&cursor, tie)?;
+            let nulls = keys.iter().enumerate().filter(|(_, key)| key.is_none());
+            query.form.after = Some(nulls.fold(0, |mask, (position, _)| mask | 1 << position));
+            query.after = Some(keys);
+        }
+        let read = gate.read(caller, index, query)?;
+        let listed = self.store.list(&read).await?;
+        let next = listed.next.map(|keys| cursor::write(tie, &keys));
+        let mut body = Vec::with_capacity(listed.items.len() + 128);
+        body.extend_from_slice(b"{\"items\":[");
+        body.extend_from_slice(&listed.items);
+        body.extend_from_slice(b"],\"next\":");
+        match &next {
+            Some(cursor) => model::json::write_string(cursor, &mut body),
+            None => body.extend_from_slice(b"null"),
+        }
+        if let Some(count) = listed.count {
+            body.extend_from_slice(format!(",\"count\":{count}").as_bytes());
+        }
+        body.push(b'}');
+        Ok(ListAnswer { body, next })
+    }
+
+    /// A new record, or with an array all of several or none: then the answer is an array, too.
+    ///
+    /// # Errors
+    /// 422 for a body that is none, 401 and 403 where a rule stops the caller, 409 for conflicts.
+    pub async fn create(&self, caller: Caller, resource: &str, body: &Json) -> Result<Answer, Problem> {
+        let gate = self.gate.load();
+        let index = Self::resource(&gate, resource)?;
+        let input = self.input(&gate, index, &caller, false);
+        let Json::Array(items) = body else {
+            let kind = input.create(body)?;
+            return self.write_one(&gate, caller, index, kind).await;
+        };
+        if items.len() > AT_ONCE {
+            let detail = format!("{AT_ONCE} records at most at once; these are {}", items.len());
+            return Err(Problem::validation(vec![Flaw::pointer("", "max_items", detail)]));
+        }
+        let mut operations = Vec::with_capacity(items.len());
+        let mut flaws = Vec::new();
+        for (position, item) in items.iter().enumerate() {
+            match input.create(item) {
+                Ok(kind) => operations.push((index, kind, format!("/{position}"))),
+                Err(problem) if problem.code == Code::Validation => flaws.extend(problem.under(&format!("/{position}")).errors),
+                Err(problem) => return Err(problem.under(&format!("/{position}"))),
+            }
+        }
+        if !flaws.is_empty() {
+            return Err(Problem::validation(flaws));
+        }
+        let written = self.store.write(gate.write(caller, operations)).await?;
+        let mut body = vec![b'['];
+        for (position, one) in written.iter().enumerate() {
+            if position > 0 {
+                body.push(b',');
+            }
+            output::write(one, &mut body);
+        }
+        body.push(b']');
+        Ok(Answer { body, tag: String::new(), id: String::new(), created: true })
+    }
+
+    /// Loads one record of a seed file, its id with it; false where a record of that id is there already.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub async fn load(&self, caller: Caller, resource: &str, records: &[Json]) -> Result<usize, Problem> {
+        let gate = self.gate.load();
+        let index = Self::resource(&gate, resource)?;
+        let input = self.input(&gate, index, &caller, true);
+        let mut operations = Vec::with_capacity(records.len());
+        for (position, record) in records.iter().enumerate() {
+            let pointer = format!("/{position}");
+            let kind = input.create(record).map_err(|problem| problem.under(&pointer))?;
+            if let OperationKind::Create { record, .. } = &kind
+                && !record.id().is_null()
+                && self.is_there(&gate, caller.clone(), index, record.id()).await?
+            {
+                continue;
+            }
+            operations.push((index, kind, pointer));
+        }
+        let loaded = operations.len();
+        if loaded > 0 {
+            self.store.write(gate.write(caller, operations)).await?;
+        }
+        Ok(loaded)
+    }
+
+    async fn is_there(&self, gate: &Gate, caller: Caller, resource: ResourceIndex, id: &Value) -> Result<bool, Problem> {
+        let mut query = Query::default();
+        query.form.single = true;
+        query.form.fields = Some(vec!["id".to_owned()]);
+        let read = gate.read(caller, resource, query)?;
+        Ok(self.store.get(&read, id).await?.is_some())
+    }
+
+    /// All of a record anew.
+    ///
+    /// # Errors
+    /// As [`Self::create`], 404 where there is none that the caller may read, 412 for a precondition that fails.
+    pub async fn replace(
+        &self,
+        caller: Caller,
+        target: Target<'_>,
+        body: &Json,
+        precondition: Precondition,
+    ) -> Result<Answer, Problem> {
+        let gate = self.gate.load();
+        let resource = Self::resource(&gate, target.resource)?;
+        let id = parse_id(&gate, resource, target.id)?;
+        let kind = self.input(&gate, resource, &caller, false).replace(id, body, precondition)?;
+        self.write_one(&gate, caller, resource, kind).await
+    }
+
+    /// Some fields of a record (RFC 7396, and the atomic operators).
+    ///
+    /// # Errors
+    /// As [`Self::replace`].
+    pub async fn patch(
+        &self,
+        caller: Caller,
+        target: Target<'_>,
+        body: &Json,
+        precondition: Precondition,
+    ) -> Result<Answer, Problem> {
+        let gate = self.gate.load();
+        let resource = Self::resource(&gate, target.resource)?;
+        let id = parse_id(&gate, resource, target.id)?;
+        let kind = self.input(&gate, resource, &caller, false).patch(id, body, precondition)?;
+        self.write_one(&gate, caller, resource, kind).await
+    }
+
+    /// The record goes.
+    ///
+    /// # Errors
+    /// 404, 401 and 403, 409 where other records refer to it, 412 for a precondition that fails.
+    pub async fn delete(&self, caller: Caller, target: Target<'_>, precondition: Precondition) -> Result<(), Problem> {
+        let gate = self.gate.load();
+        let resource = Self::resource(&gate, target.resource)?;
+        let id = parse_id(&gate, resource, target.id)?;
+        let kind = OperationKind::Delete { id, precondition };
+        self.store.write(gate.write(caller, [(resource, kind, String::new())])).await?;
+        Ok(())
+    }
+
+    async fn write_one(
+        &self,
+        gate: &Gate,
+        caller: Caller,
+        resource: ResourceIndex,
+        kind: OperationKind,
+    ) -> Result<Answer, Problem> {
+        let written = self.store.write(gate.write(caller, [(resource, kind, String::new())])).await?;
+        let [one] = written.as_slice() else {
+            return Err(Problem::internal("one operation had another number of outcomes"));
+        };
+        let mut body = Vec::with_capacity(256);
+        output::write(one, &mut body);
+        let tag = output::entity_tag(one.record.revision, one.plan.fingerprint, output::mask(one));
+        let created = one.action == model::Action::Created;
+        Ok(Answer { body, tag, id: store::id_text(one.record.id()), created })
+    }
+
+    fn input<'a>(&'a self, gate: &'a Arc<Gate>, resource: ResourceIndex, caller: &'a Caller, loading: bool) -> Input<'a> {
+        Input { catalog: gate.catalog(), resource, caller, clock: &*self.clock, loading }
+    }
+}
+
+/// The id of a path; what can't be one names no record.
+fn parse_id(gate: &Gate, resource: ResourceIndex, text: &str) -> Result<Value, Problem> {
+    model::parse_id(gate.catalog().schema.get(resource).id_kind, text).ok_or_else(Problem::not_found)
+}

@@ -1,0 +1,44 @@
+//! What a write came to, encoded for its writer.
+
+use model::json;
+use rules::plan::Written;
+
+/// The strong entity tag of a representation: the revision first, then what else the body depends on.
+#[must_use]
+pub fn entity_tag(revision: i64, fingerprint: u64, mask: u64) -> String {
+    let view = fingerprint ^ mask.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    format!("\"{revision}-{view:x}\"")
+}
+
+/// The revision that an entity tag begins with; none for a tag that is weak or not of this server.
+#[must_use]
+pub fn revision_of(tag: &str) -> Option<i64> {
+    tag.strip_prefix('"')?.split_once('-')?.0.parse().ok()
+}
+
+/// Appends what the writer may see of the result: its view, or the id alone where it may not read it.
+pub(crate) fn write(written: &Written, out: &mut Vec<u8>) {
+    let resource = written.plan.catalog.schema.get(written.plan.resource);
+    let Some(visible) = &written.visible else {
+        out.extend_from_slice(b"{\"id\":");
+        json::write_value(written.record.id(), out);
+        out.push(b'}');
+        return;
+    };
+    let mut separator = b'{';
+    for (seen, _) in written.plan.view.fields.iter().zip(visible).filter(|(_, open)| **open) {
+        out.push(separator);
+        separator = b',';
+        json::write_string(&resource.get(seen.field).name, out);
+        out.push(b':');
+        json::write_value(written.record.get(seen.field), out);
+    }
+    out.push(b'}');
+}
+
+/// Which of the fields with a rule of their own are open: the n-th such field is bit n.
+pub(crate) fn mask(written: &Written) -> u64 {
+    let Some(visible) = &written.visible else { return u64::MAX };
+    let conditional = written.plan.view.fields.iter().zip(visible).filter(|(seen, _)| seen.condition.is_some());
+    conditional.enumerate().fold(0, |mask, (number, (_, open))| mask | u64::from(*open) << (number % 64))
+}

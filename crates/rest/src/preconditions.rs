@@ -1,0 +1,36 @@
+//! `If-Match` and `If-None-Match` (RFC 9110, 13.1).
+
+use http::header;
+use model::{Code, Problem};
+use rules::plan::Precondition;
+use web::Request;
+
+/// What a write asks of the stored record.
+///
+/// # Errors
+/// 400 for both headers at once, or an `If-None-Match` that a write has no meaning for.
+pub(crate) fn of_write(request: &Request<'_>) -> Result<Precondition, Problem> {
+    let wanted = request.header(header::IF_MATCH);
+    let unwanted = request.header(header::IF_NONE_MATCH);
+    match (wanted, unwanted) {
+        (None, None) => Ok(Precondition::None),
+        (Some("*"), None) => Ok(Precondition::Exists),
+        // A weak or foreign tag matches nothing, as the strong comparison asks.
+        (Some(tags), None) => Ok(Precondition::Revision(split(tags).filter_map(engine::revision_of).collect())),
+        (None, Some("*")) => Ok(Precondition::Absent),
+        (None, Some(_)) => Err(Problem::new(Code::BadRequest, "on a write, If-None-Match can only be `*`")),
+        (Some(_), Some(_)) => Err(Problem::new(Code::BadRequest, "If-Match and If-None-Match exclude each other")),
+    }
+}
+
+/// Whether the client has this representation already.
+pub(crate) fn is_known(request: &Request<'_>, tag: &str) -> bool {
+    request.header(header::IF_NONE_MATCH).is_some_and(|tags| {
+        // A weak comparison: `W/` does not count.
+        tags.trim() == "*" || split(tags).any(|known| known.strip_prefix("W/").unwrap_or(known) == tag)
+    })
+}
+
+fn split(tags: &str) -> impl Iterator<Item = &str> {
+    tags.split(',').map(str::trim)
+}

@@ -1,0 +1,76 @@
+//! GET and HEAD.
+
+use engine::{Engine, Target};
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use model::{Code, Problem};
+use web::{Body, Request, accepts, json_reply};
+
+use crate::{preconditions, query};
+
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// `GET /api/{resource}`
+pub(crate) async fn list(engine: &Engine, request: &mut Request<'_>, resource: &str) -> Result<Response<Body>, Problem> {
+    json_accepted(request)?;
+    let asked = query::of_list(request.query.as_deref())?;
+    let answer = engine.list(request.caller(), resource, asked).await?;
+    let mut reply = json_reply(StatusCode::OK, answer.body);
+    reply.headers_mut().insert(header::CACHE_CONTROL, PRIVATE);
+    if let Some(next) = answer.next {
+        let link = next_link(request, &next);
+        if let Ok(link) = HeaderValue::from_str(&link) {
+            reply.headers_mut().insert(header::LINK, link);
+        }
+    }
+    Ok(without_body_for_head(request, reply))
+}
+
+/// `GET /api/{resource}/{id}`
+pub(crate) async fn one(engine: &Engine, request: &mut Request<'_>, target: Target<'_>) -> Result<Response<Body>, Problem> {
+    json_accepted(request)?;
+    let asked = query::of_record(request.query.as_deref())?;
+    let answer = engine.get(request.caller(), target, asked).await?;
+    let mut reply = if preconditions::is_known(request, &answer.tag) {
+        let mut reply = Response::new(Body::empty());
+        *reply.status_mut() = StatusCode::NOT_MODIFIED;
+        reply
+    } else {
+        json_reply(StatusCode::OK, answer.body)
+    };
+    reply.headers_mut().insert(header::CACHE_CONTROL, PRIVATE);
+    if let Ok(tag) = HeaderValue::from_str(&answer.tag) {
+        reply.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(without_body_for_head(request, reply))
+}
+
+/// # Errors
+/// 406 where the client takes no JSON.
+pub(crate) fn json_accepted(request: &Request<'_>) -> Result<(), Problem> {
+    if accepts(request.headers, "application/json") {
+        return Ok(());
+    }
+    Err(Problem::new(Code::NotAcceptable, "this is available as application/json"))
+}
+
+/// HEAD says what GET would, length included, without the body.
+fn without_body_for_head(request: &Request<'_>, mut reply: Response<Body>) -> Response<Body> {
+    if request.method == Method::HEAD {
+        if let Some(length) = reply.body().length().filter(|_| reply.status() == StatusCode::OK) {
+            reply.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        *reply.body_mut() = Body::empty();
+    }
+    reply
+}
+
+/// The same list, one page on (RFC 8288).
+fn next_link(request: &Request<'_>, cursor: &str) -> String {
+    let kept = request.query.as_deref().unwrap_or("").split('&').filter(|pair| {
+        let name = pair.split('=').next().unwrap_or("");
+        !pair.is_empty() && name != "cursor" && name != "offset"
+    });
+    let query: Vec<&str> = kept.collect();
+    let separator = if query.is_empty() { "" } else { "&" };
+    format!("<{}?{}{separator}cursor={cursor}>; rel=\"next\"", request.path, query.join("&"))
+}

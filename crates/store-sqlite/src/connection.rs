@@ -1,0 +1,109 @@
+//! Connections: how they are opened, and how long a statement on one may run.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::functions;
+
+/// Virtual-machine instructions between two looks at the allowance: some tens of microseconds.
+const INSTRUCTIONS: i32 = 1000;
+
+/// How much a reading connection may still do before it is interrupted.
+#[derive(Debug, Default)]
+pub(crate) struct Allowance {
+    /// Looks left; below zero is without end.
+    looks: AtomicI64,
+    /// The caller has gone.
+    cancelled: AtomicBool,
+}
+
+impl Allowance {
+    /// Allows so many thousands of instructions; none is without end.
+    pub(crate) fn grant(&self, looks: Option<i64>) {
+        self.cancelled.store(false, Ordering::Relaxed);
+        self.looks.store(looks.unwrap_or(-1), Ordering::Relaxed);
+    }
+
+    /// Interrupts what runs.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// True where the statement has to stop.
+    fn spent(&self) -> bool {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return true;
+        }
+        match self.looks.load(Ordering::Relaxed) {
+            0 => true,
+            endless if endless < 0 => false,
+            left => {
+                self.looks.store(left - 1, Ordering::Relaxed);
+                false
+            }
+        }
+    }
+}
+
+/// A connection that only reads, with its allowance.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) connection: Connection,
+    pub(crate) allowance: Arc<Allowance>,
+}
+
+impl Reader {
+    pub(crate) fn open(path: &Path) -> rusqlite::Result<Self> {
+        let mut connection =
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.execute_batch(
+            "PRAGMA query_only = ON; PRAGMA busy_timeout = 5000; PRAGMA mmap_size = 268435456; \
+             PRAGMA cache_size = -8000; PRAGMA trusted_schema = OFF;",
+        )?;
+        connection.set_prepared_statement_cache_capacity(256);
+        functions::register(&connection)?;
+        let allowance = Arc::new(Allowance::default());
+        allowance.grant(None);
+        let watched = Arc::clone(&allowance);
+        connection.progress_handler(INSTRUCTIONS, Some(move || watched.spent()))?;
+        Ok(Self { connection, allowance })
+    }
+}
+
+/// How much of an acknowledged write a power cut may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Synchronous {
+    /// Nothing: every commit waits for the disk.
+    #[default]
+    Full,
+    /// The latest commits, but never the order or the integrity.
+    Normal,
+}
+
+/// Opens the one connection that writes.
+pub(crate) fn open_writer(path: &Path, synchronous: Synchronous) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    let synchronous = match synchronous {
+        Synchronous::Full => "FULL",
+        Synchronous::Normal => "NORMAL",
+    };
+    // Checkpoints have a thread of their own, so that no commit waits for one.
+    connection.execute_batch(&format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
+         PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -16000; \
+         PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;"
+    ))?;
+    connection.set_prepared_statement_cache_capacity(256);
+    functions::register(&connection)?;
+    Ok(connection)
+}

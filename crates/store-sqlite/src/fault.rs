@@ -1,0 +1,89 @@
+//! What SQLite says went wrong, as a problem.
+
+use model::{Code, FieldIndex, Flaw, Problem, Resource};
+use rusqlite::{Error, ErrorCode, ffi};
+
+/// A fault of the database: 503 where it may heal, 500 where it is ours. The client learns nothing of it.
+pub(crate) fn problem(error: &Error) -> Problem {
+    let cause = format!("SQLite: {error}");
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Problem::unavailable("the disk is full; nothing was stored", cause, 5),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Problem::unavailable("the database is busy; nothing was stored", cause, 1)
+        }
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
+            Problem::unavailable("the database can't be reached; nothing was stored", cause, 5)
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            Problem::unavailable("the database is damaged; restore a backup", cause, 60)
+        }
+        Some(ErrorCode::OperationInterrupted) => Problem::unavailable("the request took too long", cause, 1),
+        Some(ErrorCode::TooBig) => {
+            let mut problem = Problem::new(Code::PayloadTooLarge, "the record is larger than the database holds");
+            problem.cause = Some(cause);
+            problem
+        }
+        _ => Problem::internal(cause),
+    }
+}
+
+/// Whether a statement failed because a value is taken, a target is missing, or another reason.
+pub(crate) enum Constraint {
+    /// A unique index; the message names its columns.
+    Unique(String),
+    /// A foreign key.
+    Reference,
+    /// Anything else.
+    None,
+}
+
+pub(crate) fn constraint(error: &Error) -> Constraint {
+    match error {
+        Error::SqliteFailure(failure, message) => match failure.extended_code {
+            ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID => {
+                Constraint::Unique(message.clone().unwrap_or_default())
+            }
+            ffi::SQLITE_CONSTRAINT_FOREIGNKEY => Constraint::Reference,
+            _ => Constraint::None,
+        },
+        _ => Constraint::None,
+    }
+}
+
+/// A 409 for a taken value. SQLite says `UNIQUE constraint failed: posts.slug, posts.author`.
+pub(crate) fn conflict(resource: &Resource, message: &str) -> Problem {
+    let prefix = format!("{}.", resource.name);
+    let columns = message.rsplit_once(": ").map_or("", |(_, columns)| columns);
+    let fields: Vec<FieldIndex> = columns
+        .split(", ")
+        .filter_map(|column| column.strip_prefix(&prefix))
+        .filter_map(|name| resource.field(name))
+        .collect();
+    taken(resource, &fields)
+}
+
+/// A 409 that names the fields whose values together are taken.
+pub(crate) fn taken(resource: &Resource, fields: &[FieldIndex]) -> Problem {
+    let names = store::field_names(resource, fields);
+    let detail = format!("another record has this {names} already");
+    let errors = fields
+        .iter()
+        .map(|field| {
+            Flaw::pointer(format!("/{}", resource.get(*field).name), "unique", "another record has this value")
+        })
+        .collect();
+    Problem { errors, ..Problem::new(Code::Conflict, detail) }
+}
+
+/// A 409 that names the references whose targets are missing.
+pub(crate) fn missing(resource: &Resource, fields: &[FieldIndex]) -> Problem {
+    let errors = fields
+        .iter()
+        .map(|field| {
+            let name = &resource.get(*field).name;
+            Flaw::pointer(format!("/{name}"), "missing", format!("{name} names no record"))
+        })
+        .collect();
+    let detail = format!("{} names no record", store::field_names(resource, fields));
+    Problem { errors, ..Problem::new(Code::MissingReference, detail) }
+}

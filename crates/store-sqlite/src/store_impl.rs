@@ -1,0 +1,166 @@
+//! The store's promises, kept.
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use model::{Entry, Problem, Value};
+use parking_lot::Mutex;
+use rules::{
+    Allowed, Catalog,
+    plan::{Read, Write, Written},
+};
+use rusqlite::{Connection, OptionalExtension};
+use store::{Found, Judged, Judgement, Listed, LogRange, Store, StoredKey};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    connection::Synchronous,
+    fault::problem,
+    log, migrate, query,
+    reader::Readers,
+    writer::{self, Job, OwnWork},
+};
+
+/// An app's records in one SQLite file.
+pub struct SqliteStore {
+    writer: Mutex<Option<mpsc::Sender<Job>>>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    readers: Readers,
+    latest: watch::Receiver<i64>,
+}
+
+impl SqliteStore {
+    /// Opens a database that has the tables of a migration.
+    ///
+    /// # Errors
+    /// 503 where it can't be opened.
+    pub fn open(path: &Path, synchronous: Synchronous, reader_threads: usize) -> Result<Self, Problem> {
+        let (sender, latest, thread) = writer::start(path.to_owned(), synchronous).map_err(|error| problem(&error))?;
+        let readers = Readers::start(path.to_owned(), reader_threads)
+            .map_err(|error| Problem::internal(format!("failed to start a reader thread: {error}")))?;
+        Ok(Self { writer: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), readers, latest })
+    }
+
+    async fn send<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, Problem>>) -> Job) -> Result<T, Problem> {
+        let closed = || Problem::unavailable("the server is stopping", "the writer is closed", 1);
+        let writer = self.writer.lock().clone().ok_or_else(closed)?;
+        let (reply, answer) = oneshot::channel();
+        writer.send(job(reply)).await.map_err(|_| closed())?;
+        drop(writer);
+        let gone = |_| Problem::unavailable("the write was not made", "the transaction could not be begun", 1);
+        answer.await.map_err(gone)?
+    }
+
+    async fn own(&self, work: OwnWork) -> Result<u64, Problem> {
+        self.send(|reply| Job::Own { work, reply }).await
+    }
+
+    /// A small read without parameters that borrow.
+    async fn small<T, F>(&self, read: F) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> rusqlite::Result<T> + Clone + Send + 'static,
+    {
+        let again = read.clone();
+        self.readers.read(read, || again).await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn get(&self, read: &Allowed<Read>, id: &Value) -> Result<Option<Found>, Problem> {
+        let again = || {
+            let (read, id) = (read.clone(), id.clone());
+            move |connection: &Connection| query::get(connection, read.get(), &id)
+        };
+        self.readers.read(|connection| query::get(connection, read.get(), id), again).await
+    }
+
+    async fn list(&self, read: &Allowed<Read>) -> Result<Listed, Problem> {
+        let again = || {
+            let read = read.clone();
+            move |connection: &Connection| query::list(connection, read.get())
+        };
+        self.readers.read(|connection| query::list(connection, read.get()), again).await
+    }
+
+    async fn write(&self, write: Allowed<Write>) -> Result<Vec<Written>, Problem> {
+        self.send(|reply| Job::Write { write: write.into_inner(), reply }).await
+    }
+
+    async fn entries(&self, catalog: &Arc<Catalog>, after: i64, limit: u32) -> Result<Vec<Entry>, Problem> {
+        let catalog = Arc::clone(catalog);
+        self.small(move |connection| log::entries(connection, &catalog, after, limit)).await
+    }
+
+    async fn log_range(&self) -> Result<LogRange, Problem> {
+        self.small(log::range).await
+    }
+
+    fn watch(&self) -> watch::Receiver<i64> {
+        self.latest.clone()
+    }
+
+    async fn trim_log(&self, before: i64, limit: u32) -> Result<u64, Problem> {
+        self.own(Box::new(move |connection| log::trim(connection, before, limit))).await
+    }
+
+    async fn judge(&self, judgement: &Allowed<Judgement>) -> Result<Judged, Problem> {
+        let judgement = judgement.clone();
+        self.small(move |connection| query::judge(connection, judgement.get())).await
+    }
+
+    async fn ready(&self, catalog: &Catalog) -> Result<(), Problem> {
+        let schema = catalog.schema.clone();
+        let matches = self
+            .small(move |connection| {
+                let other = |error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
+                migrate::matches(connection, &schema).map_err(other)
+            })
+            .await?;
+        if matches {
+            return Ok(());
+        }
+        Err(Problem::unavailable("the database has another schema than the app", "run `mainstay migrate apply`", 5))
+    }
+
+    async fn find_key(&self, id: &str) -> Result<Option<StoredKey>, Problem> {
+        const FIND: &str = "SELECT id, name, hash, roles, created_at FROM _keys WHERE id = ?1";
+        let id = id.to_owned();
+        self.small(move |connection| {
+            let mut statement = connection.prepare_cached(FIND)?;
+            let key = statement.query_row([&id], |row| {
+                let roles: String = row.get(3)?;
+                Ok(StoredKey {
+                    id: row.get(0)?,
+                    name: row.get(1)?,
+                    hash: row.get(2)?,
+                    roles: serde_json::from_str(&roles).unwrap_or_default(),
+                    created_at: row.get(4)?,
+                })
+            });
+            key.optional()
+        })
+        .await
+    }
+
+    async fn add_key(&self, key: StoredKey) -> Result<(), Problem> {
+        const ADD: &str = "INSERT INTO _keys (id, name, hash, roles, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let roles = serde_json::Value::from(key.roles).to_string();
+        let work: OwnWork = Box::new(move |connection| {
+            connection
+                .execute(ADD, rusqlite::params![key.id, key.name, key.hash, roles, key.created_at])
+                .map(|rows| rows as u64)
+        });
+        self.own(work).await.map(|_| ())
+    }
+
+    async fn close(&self) {
+        drop(self.writer.lock().take());
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
+            // The writer finishes what is queued; a panic of it has been reported already.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
+    }
+}

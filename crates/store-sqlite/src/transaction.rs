@@ -1,0 +1,254 @@
+//! The write path's transaction, on the writer's connection.
+
+use std::sync::Arc;
+
+use model::{Caller, FieldIndex, Problem, Record, Resource, ResourceIndex, Value, json};
+use rules::{Catalog, Condition, plan::WritePlan};
+use rusqlite::{Connection, params_from_iter, types::Value as Kept};
+use store::{LogLine, Tx};
+
+use crate::{
+    fault::{self, Constraint, problem},
+    query,
+    sequence::Sequences,
+    statements::{ResourceStatements, Statements, column, join_table, quote},
+    value,
+};
+
+/// An open transaction of the writer.
+pub(crate) struct SqliteTx<'a> {
+    pub(crate) connection: &'a Connection,
+    pub(crate) sequences: &'a mut Sequences,
+}
+
+fn statements(catalog: &Catalog) -> Arc<Statements> {
+    catalog.prepared.get_or_make(|| Statements::new(&catalog.schema))
+}
+
+impl SqliteTx<'_> {
+    fn run(&self, sql: &str, values: impl IntoIterator<Item = Kept>) -> rusqlite::Result<usize> {
+        self.connection.prepare_cached(sql)?.execute(params_from_iter(values))
+    }
+
+    fn ids(
+        &self,
+        sql: &str,
+        shape: model::Shape,
+        values: impl IntoIterator<Item = Kept>,
+    ) -> rusqlite::Result<Vec<Value>> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows =
+            statement.query_map(params_from_iter(values), |row| Ok(value::read(shape, false, row.get_ref(0)?)))?;
+        rows.collect()
+    }
+
+    fn insert_many(
+        &self,
+        texts: &ResourceStatements,
+        record: &Record,
+        only: Option<&[FieldIndex]>,
+    ) -> rusqlite::Result<()> {
+        for many in texts.many.iter().filter(|many| only.is_none_or(|changed| changed.contains(&many.field))) {
+            let owner = value::keep(record.id());
+            if only.is_some() {
+                self.run(&many.clear, [owner.clone()])?;
+            }
+            for (position, target) in record.get(many.field).items().iter().enumerate() {
+                self.run(&many.insert, [owner.clone(), Kept::Integer(position as i64), value::keep(target)])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns a failed statement into a problem that names the fields at fault.
+    fn refuse(&self, catalog: &Catalog, resource: ResourceIndex, record: &Record, error: &rusqlite::Error) -> Problem {
+        let declared = catalog.schema.get(resource);
+        match fault::constraint(error) {
+            Constraint::Unique(message) => fault::conflict(declared, &message),
+            Constraint::Reference => match self.missing_references(catalog, declared, record) {
+                Ok(fields) if fields.is_empty() => problem(error),
+                Ok(fields) => fault::missing(declared, &fields),
+                Err(error) => problem(&error),
+            },
+            Constraint::None => problem(error),
+        }
+    }
+
+    fn missing_references(
+        &self,
+        catalog: &Catalog,
+        resource: &Resource,
+        record: &Record,
+    ) -> rusqlite::Result<Vec<FieldIndex>> {
+        let mut missing = Vec::new();
+        for field in resource.indices() {
+            let Some(target) = resource.get(field).target() else { continue };
+            let sql = format!("SELECT 1 FROM {} WHERE id = ?1", quote(&catalog.schema.get(target).name));
+            let value = record.get(field);
+            let ids = if resource.get(field).is_many() { value.items() } else { std::slice::from_ref(value) };
+            for id in ids.iter().filter(|id| !id.is_null()) {
+                if !self.connection.prepare_cached(&sql)?.exists([value::keep(id)])? {
+                    missing.push(field);
+                    break;
+                }
+            }
+        }
+        Ok(missing)
+    }
+}
+
+impl Tx for SqliteTx<'_> {
+    async fn fetch(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        id: &Value,
+    ) -> Result<Option<Record>, Problem> {
+        let texts = statements(catalog);
+        let fetch = || -> rusqlite::Result<Option<Record>> {
+            let mut statement = self.connection.prepare_cached(&texts.of(resource).fetch)?;
+            let mut rows = statement.query([value::keep(id)])?;
+            let Some(row) = rows.next()? else { return Ok(None) };
+            let fields = &catalog.schema.get(resource).fields;
+            let mut values = Vec::with_capacity(fields.len());
+            for (position, field) in fields.iter().enumerate() {
+                values.push(value::read(field.shape, field.is_list(), row.get_ref(position)?));
+            }
+            Ok(Some(Record { values, revision: row.get(fields.len())? }))
+        };
+        fetch().map_err(|error| problem(&error))
+    }
+
+    async fn holds(
+        &mut self,
+        plan: &WritePlan,
+        condition: &Condition,
+        caller: &Caller,
+        record: Option<&Record>,
+        new: Option<&Record>,
+    ) -> Result<bool, Problem> {
+        query::holds(self.connection, plan, condition, caller, record, new).map_err(|error| problem(&error))
+    }
+
+    async fn next_revision(&mut self) -> Result<i64, Problem> {
+        Ok(self.sequences.next_revision())
+    }
+
+    async fn next_id(&mut self, catalog: &Catalog, resource: ResourceIndex) -> Result<i64, Problem> {
+        let name = &catalog.schema.get(resource).name;
+        let texts = statements(catalog);
+        self.sequences.next_id(self.connection, name, &texts.of(resource).greatest_id).map_err(|error| problem(&error))
+    }
+
+    async fn insert(&mut self, catalog: &Catalog, resource: ResourceIndex, record: &Record) -> Result<(), Problem> {
+        let texts = statements(catalog);
+        let texts = texts.of(resource);
+        if let Value::Integer(id) = record.id() {
+            self.sequences.seen(&catalog.schema.get(resource).name, *id);
+        }
+        let values = texts.columns.iter().map(|field| value::keep(record.get(*field)));
+        self.run(&texts.insert, values.chain([Kept::Integer(record.revision)]))
+            .and_then(|_| self.insert_many(texts, record, None))
+            .map_err(|error| self.refuse(catalog, resource, record, &error))
+    }
+
+    async fn update(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        record: &Record,
+        changed: &[FieldIndex],
+    ) -> Result<(), Problem> {
+        let declared = catalog.schema.get(resource);
+        let mut fields: Vec<FieldIndex> =
+            changed.iter().copied().filter(|field| !declared.get(*field).is_many()).collect();
+        if let Some(stamp) = declared.kept(model::Origin::UpdatedAt).filter(|stamp| !fields.contains(stamp)) {
+            fields.push(stamp);
+        }
+        let mut sql = format!("UPDATE {} SET ", quote(&declared.name));
+        for (position, field) in fields.iter().enumerate() {
+            sql.push_str(&format!("{} = ?{}, ", quote(&declared.get(*field).name), position + 3));
+        }
+        sql.push_str("_rev = ?2 WHERE id = ?1");
+        let values = [value::keep(record.id()), Kept::Integer(record.revision)]
+            .into_iter()
+            .chain(fields.iter().map(|field| value::keep(record.get(*field))));
+        let texts = statements(catalog);
+        self.run(&sql, values)
+            .and_then(|_| self.insert_many(texts.of(resource), record, Some(changed)))
+            .map_err(|error| self.refuse(catalog, resource, record, &error))
+    }
+
+    async fn delete(&mut self, catalog: &Catalog, resource: ResourceIndex, id: &Value) -> Result<(), Problem> {
+        let texts = statements(catalog);
+        let result = self.run(&texts.of(resource).delete, [value::keep(id)]);
+        result.map(|_| ()).map_err(|error| problem(&error))
+    }
+
+    async fn referring(
+        &mut self,
+        catalog: &Catalog,
+        from: ResourceIndex,
+        field: FieldIndex,
+        target: &Value,
+        limit: u32,
+    ) -> Result<Vec<Value>, Problem> {
+        let referring = catalog.schema.get(from);
+        let sql = if referring.get(field).is_many() {
+            format!("SELECT owner FROM {} WHERE target = ?1 ORDER BY owner LIMIT ?2", join_table(referring, field))
+        } else {
+            let reference = column(referring, field, "r");
+            format!("SELECT r.id FROM {} AS r WHERE {reference} = ?1 ORDER BY r.id LIMIT ?2", quote(&referring.name))
+        };
+        let shape = referring.get(Resource::ID).shape;
+        self.ids(&sql, shape, [value::keep(target), Kept::Integer(i64::from(limit))]).map_err(|error| problem(&error))
+    }
+
+    async fn unlink(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        field: FieldIndex,
+        id: &Value,
+    ) -> Result<(), Problem> {
+        let declared = catalog.schema.get(resource);
+        let to = if declared.get(field).required { "id" } else { "NULL" };
+        let sql =
+            format!("UPDATE {} SET {} = {to} WHERE id = ?1", quote(&declared.name), quote(&declared.get(field).name));
+        self.run(&sql, [value::keep(id)]).map(|_| ()).map_err(|error| problem(&error))
+    }
+
+    async fn append(&mut self, catalog: &Catalog, line: LogLine<'_>) -> Result<(), Problem> {
+        const APPEND: &str = "INSERT INTO _events \
+            (seq, time, resource, action, record, revision, actor, request, changed, before, after) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?1, ?6, ?7, ?8, ?9, ?10)";
+        let resource = catalog.schema.get(line.resource);
+        let whole = |record: &Record| {
+            let mut text = Vec::with_capacity(256);
+            json::write_record(resource, record, &mut text);
+            String::from_utf8(text).unwrap_or_default()
+        };
+        let full = resource.keep == model::Keep::Full;
+        let before = line.before.filter(|_| full).map(whole);
+        let after = line.after.filter(|_| full).map(whole);
+        let changed = (!line.changed.is_empty())
+            .then(|| line.changed.iter().map(|field| resource.get(*field).name.as_str()).collect::<Vec<_>>().join(","));
+        let id = line.after.or(line.before).map_or(Value::Null, |record| record.id().clone());
+        let append = || -> rusqlite::Result<()> {
+            self.connection.prepare_cached(APPEND)?.execute(rusqlite::params![
+                line.revision,
+                line.caller.now,
+                resource.name,
+                line.action.number(),
+                store::id_text(&id),
+                line.caller.identity.actor,
+                &*line.caller.request_id,
+                changed,
+                before,
+                after,
+            ])?;
+            Ok(())
+        };
+        append().map_err(|error| problem(&error))
+    }
+}

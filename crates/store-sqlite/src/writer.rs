@@ -1,0 +1,198 @@
+//! The one writer: a thread that takes all that waits into one transaction and one sync of the disk.
+//!
+//! Each write that could fail half-way has a savepoint, so a failing one takes nothing of its neighbours along, and no
+//! answer is given before the commit has returned.
+
+use std::{
+    future::Future,
+    path::PathBuf,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use model::Problem;
+use rules::plan::{Write, Written};
+use rusqlite::Connection;
+use store::write;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    checkpoint::Checkpointer,
+    connection::{self, Synchronous},
+    fault::problem,
+    sequence::Sequences,
+    transaction::SqliteTx,
+};
+
+/// The most writes in one transaction.
+const GROUP: usize = 512;
+/// The most writes that wait; further ones are told to come later once their queue is full for a while.
+const QUEUE: usize = 4096;
+
+/// What the writer is asked to do.
+pub(crate) enum Job {
+    /// A write of the gate's.
+    Write { write: Write, reply: oneshot::Sender<Result<Vec<Written>, Problem>> },
+    /// Something of the store's own, within the transaction.
+    Own { work: OwnWork, reply: oneshot::Sender<Result<u64, Problem>> },
+}
+
+/// Work of the store's own.
+pub(crate) type OwnWork = Box<dyn FnOnce(&Connection) -> rusqlite::Result<u64> + Send>;
+
+/// An answer that waits for the commit.
+enum Waiting {
+    Write(oneshot::Sender<Result<Vec<Written>, Problem>>, Vec<Written>),
+    Own(oneshot::Sender<Result<u64, Problem>>, u64),
+}
+
+impl Waiting {
+    fn committed(self) {
+        // A receiver that has gone is a client that has gone.
+        match self {
+            Self::Write(reply, written) => drop(reply.send(Ok(written))),
+            Self::Own(reply, count) => drop(reply.send(Ok(count))),
+        }
+    }
+
+    fn failed(self, problem: Problem) {
+        match self {
+            Self::Write(reply, _) => drop(reply.send(Err(problem))),
+            Self::Own(reply, _) => drop(reply.send(Err(problem))),
+        }
+    }
+}
+
+/// The writer's thread.
+struct Writer {
+    connection: Connection,
+    sequences: Sequences,
+    checkpointer: Checkpointer,
+    latest: watch::Sender<i64>,
+}
+
+/// Opens the writer and starts its thread; it ends when the last sender is dropped.
+///
+/// # Errors
+/// The database can't be opened.
+pub(crate) fn start(
+    path: PathBuf,
+    synchronous: Synchronous,
+) -> rusqlite::Result<(mpsc::Sender<Job>, watch::Receiver<i64>, std::thread::JoinHandle<()>)> {
+    let connection = connection::open_writer(&path, synchronous)?;
+    let sequences = Sequences::open(&connection)?;
+    let (latest, watched) = watch::channel(sequences.revision());
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let checkpointer = Checkpointer::start(path)?;
+    let mut writer = Writer { connection, sequences, checkpointer, latest };
+    let thread = std::thread::Builder::new()
+        .name("sqlite-writer".to_owned())
+        .spawn(move || writer.run(receiver))
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    Ok((sender, watched, thread))
+}
+
+impl Writer {
+    fn run(&mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut waiting = Vec::with_capacity(GROUP);
+        while let Some(first) = jobs.blocking_recv() {
+            if let Err(error) = self.group(first, &mut jobs, &mut waiting) {
+                tracing::error!(error = %error, "a transaction failed and was rolled back");
+                let _ = self.connection.execute_batch("ROLLBACK");
+                self.sequences.rolled_back();
+                for answer in waiting.drain(..) {
+                    answer.failed(problem(&error));
+                }
+                continue;
+            }
+            self.latest.send_replace(self.sequences.revision());
+            for answer in waiting.drain(..) {
+                answer.committed();
+            }
+            self.checkpointer.committed(&self.connection);
+        }
+        // The last one out leaves no log file behind to be replayed.
+        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+
+    /// Runs all that waits in one transaction.
+    fn group(
+        &mut self,
+        first: Job,
+        jobs: &mut mpsc::Receiver<Job>,
+        waiting: &mut Vec<Waiting>,
+    ) -> rusqlite::Result<()> {
+        self.execute("BEGIN IMMEDIATE")?;
+        let mut next = Some(first);
+        while let Some(job) = next {
+            self.run_one(job, waiting)?;
+            next = if waiting.len() < GROUP { jobs.try_recv().ok() } else { None };
+        }
+        self.execute("COMMIT")
+    }
+
+    /// Runs one job; an error is one that the whole transaction can't go on after.
+    fn run_one(&mut self, job: Job, waiting: &mut Vec<Waiting>) -> rusqlite::Result<()> {
+        match job {
+            Job::Write { write, reply } => {
+                if reply.is_closed() {
+                    return Ok(());
+                }
+                let savepoint = write::needs_savepoint(&write);
+                if savepoint {
+                    self.execute("SAVEPOINT one")?;
+                }
+                let mut transaction = SqliteTx { connection: &self.connection, sequences: &mut self.sequences };
+                match ready(write::apply(&mut transaction, write)) {
+                    Ok(written) => waiting.push(Waiting::Write(reply, written)),
+                    Err(problem) => {
+                        if savepoint {
+                            self.execute("ROLLBACK TO one")?;
+                            self.sequences.rolled_back();
+                        }
+                        drop(reply.send(Err(problem)));
+                        // A full disk or an I/O error may have ended the transaction under us.
+                        self.still_open()?;
+                    }
+                }
+                if savepoint {
+                    self.execute("RELEASE one")?;
+                }
+            }
+            Job::Own { work, reply } => {
+                self.execute("SAVEPOINT one")?;
+                match work(&self.connection) {
+                    Ok(count) => waiting.push(Waiting::Own(reply, count)),
+                    Err(error) => {
+                        drop(reply.send(Err(problem(&error))));
+                        self.still_open()?;
+                        self.execute("ROLLBACK TO one")?;
+                    }
+                }
+                self.execute("RELEASE one")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn still_open(&self) -> rusqlite::Result<()> {
+        if self.connection.is_autocommit() {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+            return Err(rusqlite::Error::SqliteFailure(code, Some("the database ended the transaction".to_owned())));
+        }
+        Ok(())
+    }
+
+    fn execute(&self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(sql)?.execute([]).map(|_| ())
+    }
+}
+
+/// The result of a future that never waits: those of [`SqliteTx`] are ready at once.
+fn ready<T>(future: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    let mut future = pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(Problem::internal("a step of an SQLite transaction waited")),
+    }
+}

@@ -1,0 +1,67 @@
+//! Bodies of answers: whole, or a stream that goes on.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+/// A stream of pieces of a body; it ends with none.
+pub type Stream = Pin<Box<dyn futures_util::Stream<Item = Bytes> + Send>>;
+
+/// The body of an answer.
+pub enum Body {
+    /// All of it at hand; none once it was taken.
+    Whole(Option<Bytes>),
+    /// Made as it is sent.
+    Stream(Stream),
+}
+
+impl Body {
+    /// No body.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::Whole(None)
+    }
+
+    /// How many bytes it has, where that is known.
+    #[must_use]
+    pub fn length(&self) -> Option<usize> {
+        match self {
+            Self::Whole(bytes) => Some(bytes.as_ref().map_or(0, Bytes::len)),
+            Self::Stream(_) => None,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Whole((!bytes.is_empty()).then(|| bytes.into()))
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Stream(stream) => stream.as_mut().poll_next(context).map(|next| next.map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(None))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.length() {
+            Some(length) => SizeHint::with_exact(length as u64),
+            None => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The request log: one line a request, JSON or text, written by a thread of its own so that no request waits for it.
+//!
+//! Lines gather in a buffer of bounded size. Where the output is slower than the requests for long, lines are left out
+//! and counted, and the count is logged.
+
+use std::{
+    fmt::Write as _,
+    io::Write,
+    sync::Arc,
+    time::Duration,
+};
+
+use parking_lot::{Condvar, Mutex};
+
+/// The most bytes that wait to be written.
+const BUFFER: usize = 4 << 20;
+/// How long a line may wait.
+const DELAY: Duration = Duration::from_millis(50);
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// JSON, a line a request.
+    #[default]
+    Json,
+    /// For people at a terminal.
+    Text,
+    /// None at all.
+    Off,
+}
+
+/// What a line says.
+pub(crate) struct Line<'a> {
+    pub(crate) now: i64,
+    pub(crate) request_id: &'a str,
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) status: u16,
+    pub(crate) bytes: Option<usize>,
+    pub(crate) duration: Duration,
+    pub(crate) address: std::net::IpAddr,
+    pub(crate) actor: Option<&'a str>,
+}
+
+/// Where request lines go.
+pub struct RequestLog {
+    format: Format,
+    shared: Arc<Shared>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    woken: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    lines: String,
+    left_out: u64,
+    ended: bool,
+}
+
+impl RequestLog {
+    /// Writes lines of a format to an output; the thread ends with [`Self::close`].
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn start(format: Format, output: impl Write + Send + 'static) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let own = Arc::clone(&shared);
+        let thread = match format {
+            Format::Off => None,
+            Format::Json | Format::Text => {
+                Some(std::thread::Builder::new().name("request-log".to_owned()).spawn(move || run(&own, output))?)
+            }
+        };
+        Ok(Self { format, shared, thread: Mutex::new(thread) })
+    }
+
+    pub(crate) fn add(&self, line: &Line<'_>) {
+        if self.format == Format::Off {
+            return;
+        }
+        let mut state = self.shared.state.lock();
+        if state.lines.len() > BUFFER {
+            state.left_out += 1;
+            return;
+        }
+        match self.format {
+            Format::Json => write_json(line, &mut state.lines),
+            Format::Text => write_text(line, &mut state.lines),
+            Format::Off => {}
+        }
+        let wake = state.lines.len() > BUFFER / 16;
+        drop(state);
+        if wake {
+            self.shared.woken.notify_one();
+        }
+    }
+
+    /// Writes what waits, and ends.
+    pub fn close(&self) {
+        self.shared.state.lock().ended = true;
+        self.shared.woken.notify_one();
+        if let Some(thread) = self.thread.lock().take() {
+            // A panic of the log's thread has been reported already.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(shared: &Shared, mut output: impl Write) {
+    let mut taken = String::new();
+    loop {
+        let (left_out, ended) = {
+            let mut state = shared.state.lock();
+            if !state.ended {
+                shared.woken.wait_for(&mut state, DELAY);
+            }
+            std::mem::swap(&mut taken, &mut state.lines);
+            (std::mem::take(&mut state.left_out), state.ended)
+        };
+        // A closed output is no reason to stop serving.
+        let _ = output.write_all(taken.as_bytes());
+        if left_out > 0 {
+            tracing::warn!(left_out, "request lines were left out of the log: its output is too slow");
+        }
+        let _ = output.flush();
+        taken.clear();
+        if ended {
+            return;
+        }
+    }
+}
+
+fn write_json(line: &Line<'_>, out: &mut String) {
+    let mut text = std::mem::take(out).into_bytes();
+    text.extend_from_slice(b"{\"time\":");
+    model::json::write_datetime(line.now, &mut text);
+    text.extend_from_slice(b",\"level\":\"info\",\"kind\":\"request\",\"request_id\":");
+    model::json::write_string(line.request_id, &mut text);
+    text.extend_from_slice(b",\"method\":\"");
+    text.extend_from_slice(line.method.as_bytes());
+    text.extend_from_slice(b"\",\"path\":");
+    model::json::write_string(line.path, &mut text);
+    text.extend_from_slice(b",\"status\":");
+    model::json::write_integer(i64::from(line.status), &mut text);
+    if let Some(bytes) = line.bytes {
+        text.extend_from_slice(b",\"bytes\":");
+        model::json::write_integer(bytes as i64, &mut text);
+    }
+    text.extend_from_slice(b",\"duration_us\":");
+    model::json::write_integer(i64::try_from(line.duration.as_micros()).unwrap_or(i64::MAX), &mut text);
+    *out = String::from_utf8(text).unwrap_or_default();
+    // Writing into a string can't fail.
+    let _ = write!(out, ",\"address\":\"{}\"", line.address);
+    if let Some(actor) = line.actor {
+        let _ = write!(out, ",\"actor\":{}", serde_json::Value::from(actor));
+    }
+    out.push_str("}\n");
+}
+
+fn write_text(line: &Line<'_>, out: &mut String) {
+    let millis = line.duration.as_secs_f64() * 1000.0;
+    let _ = writeln!(out, "{:>3} {:<6} {} {millis:.2} ms", line.status, line.method, line.path.escape_debug());
+}

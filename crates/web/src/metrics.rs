@@ -1,0 +1,91 @@
+//! Counters and histograms, in the text format of Prometheus.
+
+use std::{
+    sync::{Arc, atomic::AtomicI64},
+    time::Duration,
+};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+/// Upper bounds of the duration's buckets, in seconds.
+const BUCKETS: [f64; 12] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    method: &'static str,
+    status: u16,
+}
+
+/// What is counted of requests.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Labels, Counter>,
+    duration: Histogram,
+    active: Gauge<i64, AtomicI64>,
+    connections: Gauge<i64, AtomicI64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("mainstay");
+        let requests = Family::default();
+        registry.register("http_requests", "Requests answered", requests.clone());
+        let duration = Histogram::new(BUCKETS);
+        registry.register("http_request_duration_seconds", "Time to the answer's first byte", duration.clone());
+        let active = Gauge::default();
+        registry.register("http_requests_active", "Requests under way", active.clone());
+        let connections = Gauge::default();
+        registry.register("http_connections", "Open connections", connections.clone());
+        Self { registry, requests, duration, active, connections }
+    }
+}
+
+/// Counts a request as under way until it is dropped.
+pub(crate) struct Active(Gauge<i64, AtomicI64>);
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Counts a connection as open until it is dropped.
+pub struct Connected(Gauge<i64, AtomicI64>);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Metrics {
+    /// All metrics as text.
+    #[must_use]
+    pub fn render(self: &Arc<Self>) -> String {
+        let mut out = String::new();
+        // Writing into a string can't fail.
+        let _ = text::encode(&mut out, &self.registry);
+        out
+    }
+
+    /// Counts a connection while the answer lives.
+    #[must_use]
+    pub fn connected(&self) -> Connected {
+        self.connections.inc();
+        Connected(self.connections.clone())
+    }
+
+    pub(crate) fn begin(&self) -> Active {
+        self.active.inc();
+        Active(self.active.clone())
+    }
+
+    pub(crate) fn end(&self, method: &'static str, status: u16, duration: Duration) {
+        self.requests.get_or_create(&Labels { method, status }).inc();
+        self.duration.observe(duration.as_secs_f64());
+    }
+}
