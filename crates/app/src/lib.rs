@@ -5,6 +5,7 @@
 //! what they have in common are a tree of TOML that knows its places ([`tree`]) and the report of mistakes ([`diagnostic`]).
 
 mod diagnostic;
+mod doubts;
 mod json_schema;
 mod load;
 mod nearest;

@@ -179,8 +179,12 @@ fn read_resource_files(directory: &Path, report: &mut Report) -> Vec<ResourceFil
         match fault {
             None => files.push(ResourceFile { name: name.to_owned(), content }),
             Some((message, suggestion)) => {
-                let help = suggestion.map(|name| format!("rename it to {name}.toml"));
+                let help = suggestion.as_ref().map(|name| format!("rename it to {name}.toml"));
                 report.file(Severity::Error, &shown, message, help);
+                // Under its better name it is read all the same, so that references to that name are no mistakes.
+                if let Some(name) = suggestion {
+                    files.push(ResourceFile { name, content });
+                }
             }
         }
     }
@@ -189,6 +193,8 @@ fn read_resource_files(directory: &Path, report: &mut Report) -> Vec<ResourceFil
         report.file(Severity::Warning, "resources", "this app has no resources", Some(help.to_owned()));
     }
     files.sort_by(|left, right| left.name.cmp(&right.name));
+    // Two files can have one name only where one was renamed here.
+    files.dedup_by(|left, right| left.name == right.name);
     files
 }
 

@@ -1,4 +1,4 @@
-//! What may be called how. Names are snake_case in lower case, so that no two differ in case alone and every database
+//! What may be called how. Names are `snake_case` in lower case, so that no two differ in case alone and every database
 //! keeps them apart; SQL's own words are allowed, since names are always quoted.
 
 use crate::{diagnostic::Report, source::Place};
@@ -84,7 +84,7 @@ pub(crate) fn resource_fault(name: &str) -> Option<(String, Option<String>)> {
     None
 }
 
-/// The nearest snake_case name: `firstName` and `First Name` become `first_name`.
+/// The nearest `snake_case` name: `firstName` and `First Name` become `first_name`.
 fn snake_case(name: &str) -> String {
     let mut snake = String::new();
     let mut after_lower = false;

@@ -32,6 +32,14 @@ impl Environment {
         Self::default()
     }
 
+    /// The environment of this process. Variables that are not Unicode are no settings.
+    #[must_use]
+    pub fn of_process() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
     /// The variable of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -50,6 +50,8 @@ fn edit() -> impl Strategy<Value = Edit> {
         Just("}".to_owned()),
         Just("\n".to_owned()),
         Just("\u{feff}".to_owned()),
+        Just("\r\n".to_owned()),
+        Just("\t".to_owned()),
         Just("\0".to_owned()),
         Just("= inf".to_owned()),
         Just("9223372036854775808".to_owned()),
