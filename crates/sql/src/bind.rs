@@ -113,6 +113,11 @@ impl Parameters {
         self.before + position + 1
     }
 
+    /// Forgets the parameters after the first `count` of these.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        self.binds.truncate(count);
+    }
+
     /// The binds in the order of their numbers.
     #[must_use]
     pub fn binds(&self) -> &[Bind] {

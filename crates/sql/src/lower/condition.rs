@@ -10,7 +10,19 @@ use super::{Lowering, reach::Field};
 use crate::{bind::Bind, dialect::Operand, predicate::Predicate};
 
 impl Lowering<'_> {
+    /// Where the verdict is known beforehand, nothing may be left of the parts: neither database accepts a parameter
+    /// that the text doesn't name.
     pub(super) fn lower_condition(&mut self, condition: &Condition) -> Predicate {
+        let (binds, mentioned) = (self.parameters.binds().len(), self.mentioned.len());
+        let predicate = self.lower_parts(condition);
+        if predicate.is_always() || predicate.is_never() {
+            self.parameters.truncate(binds);
+            self.mentioned.truncate(mentioned);
+        }
+        predicate
+    }
+
+    fn lower_parts(&mut self, condition: &Condition) -> Predicate {
         match condition {
             Condition::Constant(true) => Predicate::Always,
             Condition::Constant(false) => Predicate::Never,

@@ -1,0 +1,140 @@
+//! One rule, everybody's verdict about every record.
+
+use std::collections::HashSet;
+
+use model::{Caller, ResourceIndex};
+use rules::{Rule, Situation};
+use sql::Facts;
+use store_postgres::dialect::Postgres;
+use store_sqlite::dialect::Sqlite;
+
+use crate::{
+    postgres::PostgresWorld,
+    query::Query,
+    sqlite::{SqliteWorld, key_of},
+    world::World,
+};
+
+/// How many disagreements are shown before giving up.
+const ENOUGH: usize = 400;
+
+/// The executions side by side.
+pub(crate) struct Comparison<'a> {
+    world: &'a World,
+    callers: &'a [Caller],
+    sqlite: SqliteWorld,
+    postgres: Option<PostgresWorld>,
+    counts: Counts,
+    disagreements: Vec<String>,
+}
+
+/// What was compared.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Rules.
+    pub(crate) rules: usize,
+    /// Verdicts of memory that others were compared with.
+    pub(crate) verdicts: usize,
+    /// Of these, true ones.
+    pub(crate) held: usize,
+    /// Rules that held of some record and not of another, for some caller.
+    pub(crate) telling: usize,
+}
+
+impl<'a> Comparison<'a> {
+    /// Puts the world into the databases. Without an address, PostgreSQL is left out.
+    pub(crate) async fn new(world: &'a World, callers: &'a [Caller], postgres: Option<&str>) -> Self {
+        let sqlite = SqliteWorld::new(world);
+        let postgres = match postgres {
+            Some(url) => Some(PostgresWorld::new(url, world).await),
+            None => None,
+        };
+        Self { world, callers, sqlite, postgres, counts: Counts::default(), disagreements: Vec::new() }
+    }
+
+    /// Compares the verdicts on a rule for every caller and record of a resource.
+    pub(crate) async fn rule(&mut self, resource: ResourceIndex, rule: &Rule) {
+        self.counts.rules += 1;
+        let mut telling = false;
+        for (number, caller) in self.callers.iter().enumerate() {
+            let held = self.rule_for(resource, rule, caller).await.unwrap_or_else(|complaint| {
+                self.disagreements.push(format!("{}\n  caller {number}: {complaint}", rule.text));
+                HashSet::new()
+            });
+            let all = self.world.of(resource).len();
+            self.counts.verdicts += all;
+            self.counts.held += held.len();
+            telling |= !held.is_empty() && held.len() < all;
+        }
+        self.counts.telling += usize::from(telling);
+        if let Some(postgres) = &mut self.postgres {
+            postgres.forget();
+        }
+        if self.disagreements.len() >= ENOUGH {
+            self.report();
+        }
+    }
+
+    /// Says what was compared, and fails where executions disagreed.
+    pub(crate) async fn finish(mut self) -> Counts {
+        if let Some(postgres) = self.postgres.take() {
+            postgres.drop().await;
+        }
+        self.report();
+        self.counts
+    }
+
+    fn report(&self) {
+        assert!(self.disagreements.is_empty(), "{}", self.disagreements.join("\n\n"));
+    }
+
+    async fn rule_for(
+        &mut self,
+        resource: ResourceIndex,
+        rule: &Rule,
+        caller: &Caller,
+    ) -> Result<HashSet<Vec<u8>>, String> {
+        let (schema, tests) = (&self.world.schema, rule.test_bits(caller));
+        let blank = Situation { caller: Some(caller), tests, relations: self.world, ..Situation::blank(schema) };
+        let records = self.world.of(resource);
+        let judge = |record| Situation { record: Some(record), ..blank }.judge(&rule.condition);
+        let expected: HashSet<_> = records.iter().filter(|record| judge(record)).map(key_of).collect();
+
+        let facts = Facts { caller: Some(caller), ..Facts::default() };
+        let rows = Query::rows(&Sqlite, schema, resource, &rule.condition, tests);
+        same("SQLite, rows", &expected, &self.sqlite.select(&rows, &facts)?, &rows)?;
+
+        let verdict = Query::verdict(&Sqlite, schema, &rule.condition, tests);
+        let mut found = HashSet::new();
+        for record in records {
+            if self.sqlite.judge(&verdict, &Facts { record: Some(record), ..facts })? {
+                found.insert(key_of(record));
+            }
+        }
+        same("SQLite, records at hand", &expected, &found, &verdict)?;
+
+        let Some(postgres) = &mut self.postgres else { return Ok(expected) };
+        let rows = Query::rows(&Postgres, schema, resource, &rule.condition, tests);
+        same("PostgreSQL, rows", &expected, &postgres.select(&rows, &facts).await?, &rows)?;
+
+        // Round trips are slow: one record stands for all, another one for each rule.
+        let verdict = Query::verdict(&Postgres, schema, &rule.condition, tests);
+        if let Some(record) = records.get(self.counts.rules % records.len().max(1)) {
+            let found = postgres.judge(&verdict, &Facts { record: Some(record), ..facts }).await?;
+            if found != expected.contains(&key_of(record)) {
+                return Err(format!("PostgreSQL, record at hand: {found} about {record:?}\n  {}", verdict.text));
+            }
+        }
+        Ok(expected)
+    }
+}
+
+fn same(what: &str, expected: &HashSet<Vec<u8>>, found: &HashSet<Vec<u8>>, query: &Query) -> Result<(), String> {
+    let show = |ids: Vec<&Vec<u8>>| ids.iter().map(|id| id.escape_ascii().to_string()).collect::<Vec<_>>().join(", ");
+    if expected == found {
+        return Ok(());
+    }
+    let missing = show(expected.difference(found).collect());
+    let surplus = show(found.difference(expected).collect());
+    Err(format!("{what}: misses [{missing}], adds [{surplus}]\n  {}\n  {:?}", query.text, query.binds))
+}
