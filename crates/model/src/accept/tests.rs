@@ -317,3 +317,80 @@ fn the_id_of_a_record_has_the_syntax_of_ids() {
     assert!(accept(&id, &json!("order-1")).is_ok());
     assert_eq!(code(&id, &json!("order 1")), "format");
 }
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_json() -> impl Strategy<Value = Json> {
+        let text = prop_oneof![
+            any::<String>(),
+            "-?[0-9]{1,40}(\\.[0-9]{0,20})?",
+            "[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,7})?(Z|[+-][0-9]{2}:[0-9]{2}))?",
+            "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+            "https?://[a-z.:/?#@\\[\\]%0-9]{0,20}",
+            "[a-z.+]{1,5}@[a-z.-]{1,8}",
+        ];
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::from),
+            any::<i64>().prop_map(Json::from),
+            any::<u64>().prop_map(Json::from),
+            any::<f64>().prop_map(Json::from),
+            (-40..40_i64).prop_map(|number| Json::from(number as f64 / 4.0)),
+            text.prop_map(Json::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Json::from),
+                prop::collection::vec((any::<String>(), inner), 0..6)
+                    .prop_map(|members| Json::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn fields() -> Vec<Field> {
+        let mut list = string(0, 5);
+        list.list = Some(ListOptions { max_items: 3 });
+        vec![
+            string(1, 20),
+            integer(),
+            decimal(),
+            document(None),
+            document(Some(json!({"type": "object", "additionalProperties": {"type": "integer"}}))),
+            list,
+            reference(Shape::Uuid, false),
+            reference(Shape::Integer, true),
+            reference(Shape::TEXT, true),
+            field(Kind::Float { min: None, max: Some(1e300) }, Shape::Float),
+            field(Kind::Boolean, Shape::Boolean),
+            field(Kind::Date, Shape::Date),
+            field(Kind::DateTime, Shape::DateTime),
+            field(Kind::Uuid, Shape::Uuid),
+            field(Kind::Email, Shape::Text { fold_case: true }),
+            field(Kind::Url { max: 100 }, Shape::TEXT),
+            field(Kind::Enum { values: vec!["a".into()] }, Shape::TEXT),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_accepted_is_accepted_again_as_it_is_answered(json in any_json()) {
+            for field in fields() {
+                // In a list too, where the field takes one.
+                for json in [json.clone(), Json::Array(vec![json.clone()])] {
+                    let Ok(value) = accept(&field, &json) else { continue };
+                    let mut answer = Vec::new();
+                    crate::json::write_value(&value, &mut answer);
+                    let again: Json = serde_json::from_slice(&answer).unwrap();
+                    prop_assert_eq!(accept(&field, &again), Ok(value.clone()), "{} of {:?}", json, field.kind);
+                    let kept = crate::json::read_value(field.shape, field.is_list(), &again);
+                    prop_assert_eq!(kept, value, "the log reads it back");
+                }
+            }
+        }
+    }
+}
