@@ -17,7 +17,7 @@ use std::ops::Range;
 use model::{Field, ResourceIndex, Schema};
 
 use crate::{
-    expression::{Condition, Expression, Mistake, Rule, Type, Variable},
+    expression::{Condition, Expression, Mistake, Node, Rule, Type, Variable},
     parse::parse,
     rewrite::Rewrite as _,
     simplify::Split,
@@ -323,11 +323,20 @@ impl<'a> Checker<'a> {
             let weight = choice.weight();
             return if self.weigh(weight, span) { Operand::Broken } else { choice };
         }
-        let expression = self.expression_of(choice, span);
+        let expression = self.branches(choice, span);
         match expression {
             Some(expression) if !self.weigh(expression.weight(), span) => Operand::Value(expression),
             _ => Operand::Broken,
         }
+    }
+
+    /// A ternary whose type is that of its branches together.
+    fn branches(&mut self, choice: Operand, span: &Range<usize>) -> Option<Expression> {
+        let Operand::Choice { when, when_not, then, otherwise } = choice else { return None };
+        let (then, otherwise) = self.unify((then.0, &then.1), (otherwise.0, &otherwise.1), span)?;
+        let r#type = compare::meet(&then.r#type, &otherwise.r#type).unwrap_or_else(|| then.r#type.clone());
+        let (then, otherwise) = (Box::new(then), Box::new(otherwise));
+        Some(Expression::new(Node::Choice { when, when_not, then, otherwise }, r#type))
     }
 
     /// A part that must be a condition.
@@ -351,7 +360,7 @@ impl Expression {
         crate::simplify::simplify_expression(self)
     }
 
-    fn new(node: crate::expression::Node, r#type: Type) -> Self {
+    fn new(node: Node, r#type: Type) -> Self {
         Self { node, r#type }
     }
 }

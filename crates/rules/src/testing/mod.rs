@@ -8,4 +8,4 @@ mod world;
 
 pub use schema::{PEOPLE, POSTS, ROOMS, TAGS, schema};
 pub use texts::{Style, rule_text};
-pub use world::{World, caller, world};
+pub use world::{World, caller, world, world_of};

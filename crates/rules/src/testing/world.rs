@@ -41,8 +41,13 @@ impl Relations for World {
 
 /// Draws a world: one to three records of each resource.
 pub fn world() -> impl Strategy<Value = World> {
-    let numbers = prop::collection::vec(any::<u16>(), 200);
-    (prop::array::uniform4(1_usize..=3), numbers).prop_map(|(counts, numbers)| {
+    world_of(prop::array::uniform4(1_usize..=3), 200)
+}
+
+/// Draws a world of so many records of each resource, from a row of so many numbers.
+pub fn world_of(counts: impl Strategy<Value = [usize; 4]>, numbers: usize) -> impl Strategy<Value = World> {
+    let numbers = prop::collection::vec(any::<u16>(), numbers);
+    (counts, numbers).prop_map(|(counts, numbers)| {
         let schema = Arc::new(schema());
         let mut numbers = numbers.into_iter().cycle();
         let mut pick = |below: usize| numbers.next().map_or(0, usize::from) % below;
@@ -97,7 +102,10 @@ fn id(kind: IdKind, resource: ResourceIndex, position: usize) -> Value {
             0x0192_c4f0_0000_7000_8000_0000_0000_0000 + (u128::from(resource.0) << 16) + position as u128,
         )),
         IdKind::Integer => Value::Integer(position as i64 + 1),
-        IdKind::String => Value::text(["a", "b", "T-3"][position % 3]),
+        IdKind::String => match ["a", "b", "T-3"].get(position) {
+            Some(name) => Value::text(name),
+            None => Value::text(format!("t{position}")),
+        },
     }
 }
 
