@@ -1,10 +1,12 @@
 //! The promise of the rule language: memory, SQLite and PostgreSQL give the same verdict about every record.
 //!
-//! [`edges`] asks about what is easy to get wrong, by hand; `generated` draws rules from the grammar.
-//! `MAINSTAY_TEST_POSTGRES` is the database to use, `MAINSTAY_AGREEMENT_RULES` how many rules are drawn.
+//! [`edges`] asks about what is easy to get wrong, by hand; [`generated`] draws rules from the grammar.
+//! `MAINSTAY_TEST_POSTGRES` is the database to use, `MAINSTAY_AGREEMENT_RULES` how many rules are drawn,
+//! `MAINSTAY_AGREEMENT_SEED` which ones.
 
 mod compare;
 mod edges;
+mod generated;
 mod postgres;
 mod query;
 mod rows;
@@ -12,7 +14,11 @@ mod sqlite;
 mod world;
 
 /// The PostgreSQL server that tests may use; each makes a schema of its own there.
-#[expect(clippy::disallowed_methods, reason = "settings of tests have no file")]
 fn postgres_url() -> String {
-    std::env::var("MAINSTAY_TEST_POSTGRES").unwrap_or_else(|_| "postgres://root@127.0.0.1:5432/postgres".into())
+    setting("MAINSTAY_TEST_POSTGRES").unwrap_or_else(|| "postgres://root@127.0.0.1:5432/postgres".into())
+}
+
+#[expect(clippy::disallowed_methods, reason = "settings of tests have no file")]
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }

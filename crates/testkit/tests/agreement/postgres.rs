@@ -1,6 +1,9 @@
 //! The world in PostgreSQL: a schema of its own, dropped afterwards.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use model::Value;
 use sql::{Dialect as _, Facts};
@@ -26,15 +29,15 @@ impl PostgresWorld {
     pub(crate) async fn new(url: &str, world: &World) -> Self {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("PostgreSQL answers");
         tokio::spawn(connection);
-        let schema = format!("agreement_{}", std::process::id());
+        static SCHEMAS: AtomicUsize = AtomicUsize::new(0);
+        let schema = format!("agreement_{}_{}", std::process::id(), SCHEMAS.fetch_add(1, Ordering::Relaxed));
         let start =
             format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}; SET search_path = {schema};");
         client.batch_execute(&start).await.unwrap();
-        client.batch_execute(FUNCTIONS).await.unwrap();
-        client.batch_execute(FUNCTIONS).await.expect("the functions can be created again");
         for statement in create_all(&Database::of(&world.schema)) {
             client.batch_execute(&statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
         }
+        client.batch_execute(FUNCTIONS).await.expect("the functions can be created again");
         // Records may refer to later ones.
         client.batch_execute("SET session_replication_role = replica").await.unwrap();
         let mut postgres = Self { client, schema, prepared: HashMap::new() };
