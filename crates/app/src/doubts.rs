@@ -23,6 +23,7 @@ pub(crate) fn tell(catalog: &Catalog, places: &[Places], report: &mut Report) {
         about.closed_doors(report);
         for field in about.resource.indices().filter(|field| about.resource.get(*field).is_declared()) {
             about.contradictions(field, report);
+            about.vicious_circle(field, report);
             if about.is_writable(field) {
                 about.unreadable_target(field, report);
                 about.telling_conflict(field, report);
@@ -108,6 +109,33 @@ impl About<'_> {
         if field.required && field.is_many() && on_delete(field) == Some(OnDelete::Cascade) {
             let message = format!("`{name}` needs one id at least, and `cascade` may take the last one away");
             self.warn(index, message, "take `required` away, or choose \"restrict\"", report);
+        }
+    }
+
+    /// Records that need each other: none of them can be the first.
+    fn vicious_circle(&self, index: FieldIndex, report: &mut Report) {
+        let field = self.resource.get(index);
+        let Some(target) = field.target().filter(|_| field.required) else { return };
+        let schema = &self.catalog.schema;
+        let mut needed = vec![target];
+        let mut next = 0;
+        while let Some(resource) = needed.get(next).copied() {
+            next += 1;
+            let fields = schema.get(resource).fields.iter().filter(|field| field.required);
+            for target in fields.filter_map(Field::target) {
+                if !needed.contains(&target) {
+                    needed.push(target);
+                }
+            }
+        }
+        if needed.iter().any(|resource| schema.get(*resource).name == self.resource.name) {
+            let (name, target) = (&self.resource.name, &schema.get(target).name);
+            let message = if name == target {
+                format!("each of `{name}` needs another of them, so there can't be a first")
+            } else {
+                format!("`{name}` need `{target}`, which need `{name}` in turn, so there can't be a first")
+            };
+            self.warn(index, message, "let one of the references be optional", report);
         }
     }
 

@@ -5,6 +5,7 @@
 //! [`relations`] what holds between resources.
 
 mod defaults;
+mod familiar;
 mod fields;
 pub(crate) mod file;
 mod indexes;

@@ -6,7 +6,7 @@ use model::{
 };
 
 use super::{
-    Neighbours, Places, RuleText, defaults,
+    Neighbours, Places, RuleText, defaults, familiar,
     file::Indexed,
     kinds,
     names::{self, LONGEST},
@@ -163,7 +163,11 @@ impl<'a> FieldReader<'a> {
     fn type_name(&mut self, table: &Table) -> Option<&'static str> {
         let Some(entry) = table.get("type") else {
             let message = format!("the field `{}` has no type", self.entry.key);
-            self.report.error_with_help(&self.entry.place, message, format!("add `type`: {}", list_of_types()));
+            self.report.error_with_help(
+                &self.entry.place,
+                message,
+                format!("add `type`: {}", familiar::list_of_types()),
+            );
             return None;
         };
         let word = entry.node.text(self.report, "the name of a type")?;
@@ -176,8 +180,8 @@ impl<'a> FieldReader<'a> {
             return None;
         }
         let help = nearest::did_you_mean(word, TYPES.iter().map(|known| known.name))
-            .or_else(|| familiar(word).map(|name| format!("did you mean `{name}`?")))
-            .unwrap_or_else(|| format!("types: {}", list_of_types()));
+            .or_else(|| familiar::familiar_type(word).map(|name| format!("did you mean `{name}`?")))
+            .unwrap_or_else(|| format!("types: {}", familiar::list_of_types()));
         self.report.error_with_help(place, format!("unknown type `{word}`"), help);
         None
     }
@@ -200,7 +204,7 @@ impl<'a> FieldReader<'a> {
                 continue;
             }
             let help = nearest::did_you_mean(key, known())
-                .or_else(|| familiar_option(key).map(str::to_owned))
+                .or_else(|| familiar::familiar_option(key).map(str::to_owned))
                 .unwrap_or_else(|| format!("options of `{type_name}`: {}", known().collect::<Vec<_>>().join(", ")));
             self.report.error_with_help(&entry.place, format!("unknown option `{key}`"), help);
         }
@@ -334,45 +338,4 @@ impl<'a> FieldReader<'a> {
     pub(super) fn place(&self) -> &'a Place {
         &self.entry.place
     }
-}
-
-fn list_of_types() -> String {
-    TYPES.iter().map(|known| known.name).collect::<Vec<_>>().join(", ")
-}
-
-/// What other systems call our types.
-fn familiar(word: &str) -> Option<&'static str> {
-    Some(match word.to_ascii_lowercase().as_str() {
-        "str" | "varchar" | "char" => "string",
-        "int" | "int64" | "bigint" | "number" | "serial" | "i64" => "integer",
-        "double" | "real" | "f64" => "float",
-        "numeric" | "money" => "decimal",
-        "bool" => "boolean",
-        "timestamp" | "time" | "timestamptz" | "instant" => "datetime",
-        "day" => "date",
-        "choice" | "select" => "enum",
-        "object" | "array" | "jsonb" | "any" | "map" => "json",
-        "relation" | "ref" | "foreign_key" | "link" | "belongs_to" => "reference",
-        "markdown" | "clob" | "longtext" => "text",
-        "guid" => "uuid",
-        _ => return None,
-    })
-}
-
-/// What other systems call our options.
-fn familiar_option(word: &str) -> Option<&'static str> {
-    Some(match word {
-        "optional" | "nullable" | "null" => "a field is optional unless `required = true`",
-        "max_length" | "maxlength" | "length" => "did you mean `max`?",
-        "min_length" | "minlength" => "did you mean `min`?",
-        "regex" => "did you mean `pattern`?",
-        "choices" | "options" | "enum" => "did you mean `values`?",
-        "description" | "comment" => "did you mean `doc`?",
-        "index" | "indexed" => "indexes stand in `[indexes]`: by_name = [\"name\"]",
-        "resource" | "references" | "target" => "did you mean `to`?",
-        "cascade" => "did you mean `on_delete = \"cascade\"`?",
-        "multiple" => "did you mean `list = true`, or `many = true` on a reference?",
-        "readonly" | "read_only" => "did you mean `write = \"false\"`?",
-        _ => return None,
-    })
 }

@@ -180,12 +180,21 @@ impl<'a> Reader<'a> {
         debug_assert!(keys::find(section, key).is_some(), "{section}.{key} is not in the list of keys");
         let name = variable(section, key);
         if let Some(value) = self.environment.get(&name) {
-            // The name alone is shown, since the value may be a secret.
-            let source = self.report.sources.add(&name, &name);
-            return Some(Found::Variable(value, self.report.sources.whole(source)));
+            return Some(Found::Variable(value, self.show(section, &name, value)));
         }
         let Data::Table(table) = &self.file.get(section)?.node.data else { return None };
         table.get(key).map(|entry| Found::File(&entry.node))
+    }
+
+    /// The place of a variable's value. That of a service may be a secret, so there the name alone is shown.
+    fn show(&mut self, section: &str, name: &str, value: &str) -> Place {
+        if section == "services" {
+            let source = self.report.sources.add(name, name);
+            return self.report.sources.whole(source);
+        }
+        let text = format!("{name}={value}");
+        let source = self.report.sources.add_masked(name, &text);
+        Place { source, span: name.len() + 1..text.len() }
     }
 
     /// A string, or what `{ env = … }` or `{ file = … }` stand for.
