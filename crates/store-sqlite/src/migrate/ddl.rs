@@ -8,7 +8,7 @@ use store::migration::{
 /// The statements that make all tables of an app in an empty database: the system tables, then the resources'.
 #[must_use]
 pub fn create_all(database: &Database) -> Vec<String> {
-    let mut statements: Vec<_> = SYSTEM[0].iter().map(|statement| (*statement).to_owned()).collect();
+    let mut statements: Vec<_> = (0..database.system).flat_map(create_system).collect();
     for table in &database.tables {
         statements.extend(create_table(table));
     }
@@ -19,8 +19,15 @@ pub fn create_all(database: &Database) -> Vec<String> {
     statements
 }
 
-/// What a step of the system's own schema needs; position n leads from version n to n + 1.
-pub const SYSTEM: &[&[&str]] = &[&[
+/// What brings the system tables from a version to the next.
+#[must_use]
+pub fn create_system(from: u32) -> Vec<String> {
+    let steps = SYSTEM.get(from as usize).copied().unwrap_or_default();
+    steps.iter().map(|statement| (*statement).to_owned()).collect()
+}
+
+/// Position n leads from version n to n + 1.
+const SYSTEM: &[&[&str]] = &[&[
     "CREATE TABLE \"_events\" (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, resource TEXT NOT NULL, \
      action INTEGER NOT NULL, record TEXT NOT NULL, revision INTEGER NOT NULL, actor TEXT, request TEXT NOT NULL, \
      changed TEXT, before TEXT, after TEXT)",

@@ -13,7 +13,7 @@ use store::migration::{
 
 use super::{
     convert::{convert, fill},
-    ddl::{SYSTEM, create_index, create_join, create_table, create_table_as, define_column, quote},
+    ddl::{create_index, create_join, create_system, create_table, create_table_as, define_column, quote},
 };
 
 /// The statements of each step; none for a step that another does, too.
@@ -65,7 +65,7 @@ fn asks_for_rebuild(change: &Change) -> bool {
 fn statements(plan: &Plan, step: &Step, now: i64) -> Vec<String> {
     let table = |name: &str| plan.new.table(name);
     match &step.change {
-        Change::System { from } => SYSTEM[*from as usize].iter().map(|statement| (*statement).to_owned()).collect(),
+        Change::System { from } => create_system(*from),
         Change::DropIndex { index, .. } => vec![format!("DROP INDEX IF EXISTS {}", quote(&index.name))],
         Change::DropJoin { table, join } => vec![drop_table(&names::join_table(table, &join.field))],
         Change::DropColumn { table, column } => {

@@ -67,17 +67,24 @@ pub fn evolve(chance: &mut Chance, before: &Database) -> Database {
             if chance.once_in(6) {
                 continue;
             }
-            let mut column = Column { origin: fill(chance, column.kind, column.list), ..column.clone() };
+            let mut column = column.clone();
+            let refers = column.references.is_some();
             match chance.below(8) {
-                0 => column.required = column.references.is_none() && !column.required,
-                1 => column.kind = if column.references.is_none() { kind(chance) } else { column.kind },
-                2 => column.limits = limits(chance, column.kind),
+                0 => column.required = !refers && !column.required,
+                1 if !refers => {
+                    column.kind = kind(chance);
+                    column.limits = Limits::default();
+                }
+                2 if !column.list => column.limits = limits(chance, column.kind),
                 3 => {
                     column.origin.renamed_from = Some(column.name.clone());
                     column.name = format!("{}_new", column.name);
                 }
                 _ => {}
             }
+            let renamed_from = column.origin.renamed_from;
+            column.origin = if refers { Origin::default() } else { fill(chance, column.kind, column.list) };
+            column.origin.renamed_from = renamed_from;
             table.columns.push(column);
         }
         for column in fresh {

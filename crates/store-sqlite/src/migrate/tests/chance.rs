@@ -12,7 +12,7 @@ use store::migration::{
 use super::structure::describe;
 use crate::migrate::{Options, apply, convert, ddl::quote};
 
-const PAIRS: u64 = 300;
+const PAIRS: u64 = 100;
 
 #[test]
 fn a_migrated_database_is_like_one_made_anew_and_keeps_its_records() {
@@ -55,7 +55,7 @@ fn a_migrated_database_is_like_one_made_anew_and_keeps_its_records() {
             }
         }
     }
-    assert!(applied > 150 && refused > 20, "{applied} applied, {refused} refused");
+    assert!(applied > 50 && refused > 5, "{applied} applied, {refused} refused");
     println!("{applied} applied, {refused} refused");
 }
 

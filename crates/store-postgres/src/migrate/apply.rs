@@ -1,0 +1,177 @@
+//! The migration itself.
+
+use store::migration::{
+    Database, MigrationError, Plan, Preview, Refusal, diff,
+    plan::Check,
+    report::{Applied, Outcome, PlannedStep},
+    script::{self, Script},
+};
+use tokio_postgres::{Client, Transaction};
+
+use super::{
+    convert::{find_loss, find_unfit},
+    render::render,
+    state::{failed, read_database, status},
+};
+
+/// The advisory lock that whoever migrates a database holds.
+const LOCK: i64 = 0x6d61_696e_7374_6179;
+
+/// What to bring a database to, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Options<'a> {
+    /// The tables that the resources ask for: [`Database::of`] their schema.
+    pub target: &'a Database,
+    /// All scripts of `migrations/`, in order.
+    pub scripts: &'a [Script],
+    /// The time: microseconds of UTC.
+    pub now: i64,
+    /// Whether steps that lose data are done, too.
+    pub allow_data_loss: bool,
+}
+
+/// What [`apply`] would do now. Where scripts wait, they are tried and taken back, for the checks come after them.
+///
+/// # Errors
+/// Those of [`apply`], but for refusals, which the preview lists.
+pub async fn plan(client: &mut Client, options: &Options<'_>) -> Result<Preview, MigrationError> {
+    let transaction = begin(client).await?;
+    let prepared = Migration::prepare(&transaction, options).await;
+    transaction.rollback().await.map_err(|error| failed("take the preview back", error))?;
+    Ok(prepared?.preview)
+}
+
+/// Brings the database to the resources: scripts, checks, steps, in one transaction under a lock. Where there is nothing to
+/// do it does nothing. Reads and writes of tables that change wait for its end.
+///
+/// # Errors
+/// See [`MigrationError`]; the database is as it was then.
+pub async fn apply(client: &mut Client, options: &Options<'_>) -> Result<Outcome, MigrationError> {
+    let transaction = begin(client).await?;
+    // Another process may be at it: what there is to do is found out under the lock.
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(|error| failed("lock", error))?;
+    let migration = Migration::prepare(&transaction, options).await?;
+    if migration.preview.is_empty() {
+        return Ok(Outcome { version: migration.preview.version, ..Outcome::default() });
+    }
+    migration.preview.permit(options.allow_data_loss)?;
+    let outcome = migration.run(&transaction, options).await?;
+    transaction.commit().await.map_err(|error| failed("commit the migration", error))?;
+    Ok(outcome)
+}
+
+/// Dropping the transaction takes it back.
+async fn begin(client: &mut Client) -> Result<Transaction<'_>, MigrationError> {
+    let transaction = client.transaction().await.map_err(|error| failed("begin the migration", error))?;
+    // A migration may take long, but must not queue for a table so long that all others queue behind it.
+    transaction
+        .batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '30s'")
+        .await
+        .map_err(|error| failed("set time limits", error))?;
+    Ok(transaction)
+}
+
+/// A migration that has been found out, with the scripts already run, on an open transaction.
+struct Migration<'a> {
+    plan: Plan,
+    preview: Preview,
+    scripts: Vec<&'a Script>,
+}
+
+impl<'a> Migration<'a> {
+    async fn prepare(transaction: &Transaction<'_>, options: &Options<'a>) -> Result<Self, MigrationError> {
+        let status = status(transaction).await?;
+        let plan = diff(&read_database(transaction).await?, options.target);
+        let scripts = script::pending(options.scripts, &status.scripts())?;
+        // In a new database there is nothing yet that scripts could be about; they follow the tables there.
+        if status.version() > 0 {
+            run_scripts(transaction, &scripts).await?;
+        }
+        let mut steps = Vec::with_capacity(plan.steps.len());
+        for (step, sql) in plan.steps.iter().zip(render(&plan, options.now)) {
+            let mut refusals = Vec::new();
+            for check in &step.checks {
+                refusals.extend(refusal(transaction, check).await?);
+            }
+            let loses_data = match &step.loss {
+                Some(loss) => !find(transaction, &find_loss(loss)).await?.is_empty(),
+                None => false,
+            };
+            steps.push(PlannedStep { words: step.words.clone(), sql, loses_data, refusals });
+        }
+        let names = scripts.iter().map(|script| script.name.clone()).collect();
+        let preview = Preview { version: status.version(), scripts: names, steps };
+        Ok(Self { plan, preview, scripts })
+    }
+
+    async fn run(&self, transaction: &Transaction<'_>, options: &Options<'_>) -> Result<Outcome, MigrationError> {
+        for statement in self.preview.steps.iter().flat_map(|step| &step.sql) {
+            transaction.batch_execute(statement).await.map_err(|error| failed(&format!("run `{statement}`"), error))?;
+        }
+        if self.preview.version == 0 {
+            run_scripts(transaction, &self.scripts).await?;
+        }
+        let version = self.record(transaction, options.now).await?;
+        Ok(Outcome {
+            version,
+            scripts: self.preview.scripts.clone(),
+            steps: self.preview.steps.iter().map(|step| step.words.clone()).collect(),
+            backup: None,
+        })
+    }
+
+    /// Writes the rows of `_migrations`: one a script, one for the plan, in the order in which they ran.
+    async fn record(&self, transaction: &Transaction<'_>, now: i64) -> Result<i64, MigrationError> {
+        const INSERT: &str = "INSERT INTO \"_migrations\" (id, name, applied_at, checksum, steps, schema) \
+                              VALUES ($1::bigint, $2, $3, $4, $5, $6)";
+        let (old, new) = (self.plan.old.to_json(), self.plan.new.to_json());
+        let is_new = self.preview.version == 0;
+        let after_scripts = if is_new { &new } else { &old };
+        let script =
+            |script: &&'a Script| (script.name.as_str(), Some(&script.checksum), "[]".to_owned(), after_scripts);
+        let mut rows: Vec<_> = self.scripts.iter().map(script).collect();
+        if !self.preview.steps.is_empty() {
+            let planned = (Applied::PLANNED, None, Applied::steps_json(&self.preview.steps), &new);
+            rows.insert(if is_new { 0 } else { rows.len() }, planned);
+        }
+        let mut version = self.preview.version;
+        for (name, checksum, steps, schema) in rows {
+            version += 1;
+            transaction
+                .execute(INSERT, &[&version, &name, &now, &checksum, &steps, schema])
+                .await
+                .map_err(|error| failed("record the migration", error))?;
+        }
+        Ok(version)
+    }
+}
+
+async fn run_scripts(transaction: &Transaction<'_>, scripts: &[&Script]) -> Result<(), MigrationError> {
+    for script in scripts {
+        if let Some(word) = script::transaction_control(&script.text) {
+            let problem = format!("`{word}` would end the migration's transaction, which is not for scripts to do");
+            return Err(MigrationError::BadScript { file: format!("{}.sql", script.name), problem });
+        }
+        transaction
+            .batch_execute(&script.text)
+            .await
+            .map_err(|error| MigrationError::Script { name: script.name.clone(), source: error.into() })?;
+    }
+    Ok(())
+}
+
+async fn refusal(transaction: &Transaction<'_>, check: &Check) -> Result<Option<Refusal>, MigrationError> {
+    let rows = find(transaction, &find_unfit(check, Refusal::NAMED + 1)).await?;
+    let refusal = Refusal {
+        table: check.table.clone(),
+        field: check.field.clone(),
+        reason: check.reason.clone(),
+        records: rows.iter().take(Refusal::NAMED).map(|row| row.get(0)).collect(),
+        more: rows.len() > Refusal::NAMED,
+    };
+    Ok((!refusal.records.is_empty()).then_some(refusal))
+}
+
+async fn find(transaction: &Transaction<'_>, query: &str) -> Result<Vec<tokio_postgres::Row>, MigrationError> {
+    transaction.query(query, &[]).await.map_err(|error| failed(&format!("run `{query}`"), error))
+}
