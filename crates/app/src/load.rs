@@ -103,15 +103,23 @@ fn read_text(path: &Path, name: &str, report: &mut Report) -> Option<String> {
 }
 
 fn try_read(path: &Path) -> Result<String, String> {
-    let size = fs::metadata(path).map_err(|error| error.kind().to_string())?.len();
+    let size = fs::metadata(path).map_err(|error| reason(&error))?.len();
     if size > MAX_FILE {
         return Err(format!("it has more than {MAX_FILE} bytes"));
     }
-    let bytes = fs::read(path).map_err(|error| error.kind().to_string())?;
+    let bytes = fs::read(path).map_err(|error| reason(&error))?;
     String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
         format!("line {} is not UTF-8", line + 1)
     })
+}
+
+/// Why a file can't be read, in few words.
+pub(crate) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is none".to_owned(),
+        kind => kind.to_string(),
+    }
 }
 
 /// A file of `resources/` whose name is good.
@@ -153,7 +161,7 @@ fn read_resource_files(directory: &Path, report: &mut Report) -> Vec<ResourceFil
         Ok(paths) => paths,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => {
-            let message = format!("the directory can't be read: {}", error.kind());
+            let message = format!("the directory can't be read: {}", reason(&error));
             report.file(Severity::Error, "resources", message, None);
             return Vec::new();
         }

@@ -226,7 +226,10 @@ impl<'a> Reader<'a> {
                 match std::fs::read_to_string(self.directory.join(name)) {
                     Ok(value) => Some((value.trim_end_matches(['\n', '\r']).to_owned(), entry.node.place.clone())),
                     Err(error) => {
-                        self.report.error(&entry.node.place, format!("the file can't be read: {}", error.kind()));
+                        self.report.error(
+                            &entry.node.place,
+                            format!("the file can't be read: {}", crate::load::reason(&error)),
+                        );
                         None
                     }
                 }
