@@ -83,7 +83,8 @@ pub fn parse_id(id_kind: IdKind, text: &str) -> Option<Value> {
     match id_kind {
         IdKind::Uuid => parse_uuid(text),
         IdKind::Integer => {
-            let canonical = !text.starts_with('0') && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let canonical =
+                !text.starts_with('0') && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             canonical.then(|| text.parse().ok()).flatten().map(Value::Integer)
         }
         IdKind::String => is_string_id(text).then(|| Value::text(text)),
