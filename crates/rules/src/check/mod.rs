@@ -342,6 +342,9 @@ impl<'a> Checker<'a> {
     /// A part that must be a condition.
     fn truth_of(&mut self, syntax: &Syntax) -> Truth {
         let operand = self.operand(syntax);
+        if matches!(operand, Operand::Null) {
+            self.mistake(Mistake::new(syntax.span.clone(), "a condition expected, found `null`"));
+        }
         self.truth(operand, &syntax.span)
     }
 
@@ -367,3 +370,6 @@ impl Expression {
 
 /// Nothing is known: neither true nor false.
 const UNDEFINED: Truth = Truth { yes: Condition::Constant(false), no: Condition::Constant(false) };
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Rules mean what a naive interpreter of the language says, whatever the records and the caller.
 
-mod contract;
 mod naive;
+mod sight;
 
 use model::Caller;
 use proptest::prelude::*;

@@ -2,10 +2,7 @@
 //!
 //! It exists to disagree with [`super`] where one of them is wrong. Null and undefined are both [`Value::Null`].
 
-use model::{
-    Caller, Decimal, FieldIndex, Kind, Record, ResourceIndex, Schema, Value,
-    caller::CallerValue, time,
-};
+use model::{Caller, Decimal, FieldIndex, Kind, Record, ResourceIndex, Schema, Value, caller::CallerValue, time};
 
 use crate::{
     Relations as _,
@@ -115,8 +112,7 @@ impl Naive<'_> {
 
     fn membership(&mut self, needle: &Syntax, list: &Syntax) -> Option<bool> {
         if let SyntaxKind::List(items) = &list.kind {
-            let answers: Vec<_> =
-                items.iter().map(|item| self.comparison(Comparison::Equal, needle, item)).collect();
+            let answers: Vec<_> = items.iter().map(|item| self.comparison(Comparison::Equal, needle, item)).collect();
             return fold(answers.into_iter(), true);
         }
         let (value, Value::List(items)) = (self.value(needle), self.value(list)) else { return None };
@@ -135,7 +131,7 @@ impl Naive<'_> {
             }
             Some(At::Field(resource, field, owner)) if self.schema().get(resource).get(field).is_many() => {
                 let target = self.schema().get(resource).get(field).target()?;
-                let ids = owner?.get(field).items().to_vec();
+                let Value::List(ids) = owner?.get(field).clone() else { return None };
                 ids.iter().filter_map(|id| self.world.follow(target, id)).map(|row| Bound::Row(target, row)).collect()
             }
             _ => match self.value(source) {
@@ -298,9 +294,7 @@ fn fold(answers: impl Iterator<Item = Option<bool>>, deciding: bool) -> Option<b
 /// Whether a text compares without regard to case: by the names of the fields that do.
 fn folds(syntax: &Syntax) -> bool {
     match &syntax.kind {
-        SyntaxKind::Select { name, .. } | SyntaxKind::Name(name) => {
-            ["nick", "email", "word"].contains(&name.as_str())
-        }
+        SyntaxKind::Select { name, .. } | SyntaxKind::Name(name) => ["nick", "email", "word"].contains(&name.as_str()),
         SyntaxKind::Ternary { then, otherwise, .. } => folds(then) || folds(otherwise),
         SyntaxKind::Binary { left, right, .. } => folds(left) || folds(right),
         _ => false,

@@ -1,0 +1,5 @@
+//! The contract's sentences about CEL, one by one.
+
+mod meaning;
+mod mistakes;
+mod spread;
