@@ -33,6 +33,8 @@ pub(crate) struct Counts {
     pub(crate) verdicts: usize,
     /// Of these, true ones.
     pub(crate) held: usize,
+    /// Rules that are none for a caller, since they name what it may not see or have a mistake.
+    pub(crate) refused: usize,
     /// Rules that held of some record and not of another, for some caller.
     pub(crate) telling: usize,
 }
@@ -48,14 +50,23 @@ impl<'a> Comparison<'a> {
         Self { world, callers, sqlite, postgres, counts: Counts::default() }
     }
 
-    /// Compares the verdicts on a rule for every caller and record of a resource; says where they differ.
-    pub(crate) async fn disagreement(&mut self, resource: ResourceIndex, rule: &Rule) -> Option<String> {
+    /// Compares the verdicts on a rule, as it is for each caller, about every record of a resource; says where they
+    /// differ.
+    pub(crate) async fn disagreement(
+        &mut self,
+        resource: ResourceIndex,
+        rule_for: impl Fn(&Caller) -> Option<Rule>,
+    ) -> Option<String> {
         self.counts.rules += 1;
         let all = self.world.of(resource).len();
         let mut telling = false;
         let mut disagreement = None;
         for (number, caller) in self.callers.iter().enumerate() {
-            match self.rule_for(resource, rule, caller).await {
+            let Some(rule) = rule_for(caller) else {
+                self.counts.refused += 1;
+                continue;
+            };
+            match self.compare(resource, &rule, caller).await {
                 Ok(held) => {
                     self.counts.verdicts += all;
                     self.counts.held += held.len();
@@ -79,7 +90,7 @@ impl<'a> Comparison<'a> {
         self.counts
     }
 
-    async fn rule_for(
+    async fn compare(
         &mut self,
         resource: ResourceIndex,
         rule: &Rule,

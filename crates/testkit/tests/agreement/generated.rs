@@ -1,7 +1,10 @@
-//! Rules drawn from the grammar, over worlds drawn from values that databases like to disagree about.
+//! Rules and filters drawn from the grammar, over worlds drawn from values that databases like to disagree about.
 
+mod visible;
+
+use model::{Caller, Schema};
 use proptest::{
-    strategy::{Strategy, ValueTree},
+    strategy::{Just, Strategy, ValueTree},
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use rules::{
@@ -12,7 +15,7 @@ use rules::{
 
 use crate::{compare::Comparison, postgres_url, setting, world::World};
 
-/// How many rules are drawn unless told otherwise.
+/// How many rules are drawn unless told otherwise; of filters, which are longer by what callers may not see, a quarter.
 const RULES: usize = 2_000;
 /// How many worlds they are shared among.
 const WORLDS: usize = 5;
@@ -20,63 +23,71 @@ const WORLDS: usize = 5;
 const RECORDS: [usize; 4] = [4, 10, 3, 5];
 /// How many numbers a world is drawn from.
 const NUMBERS: usize = 800;
+/// How many disagreements are enough to see what is wrong.
+const ENOUGH: usize = 5;
 
 #[tokio::test]
 async fn rules_drawn_from_the_grammar_have_one_meaning() {
-    let rules = setting("MAINSTAY_AGREEMENT_RULES").and_then(|count| count.parse().ok()).unwrap_or(RULES);
+    let schema = testing::schema();
+    let check = |text: &str, _: &Caller| check_rule(&schema, POSTS, Scope::Read, text).ok().map(|rule| rule.checked);
+    compare_drawn(Style::Rule, count(), &schema, check).await;
+}
+
+#[tokio::test]
+async fn filters_drawn_from_the_grammar_have_one_meaning_under_what_their_caller_sees() {
+    let catalog = visible::catalog();
+    let check = |text: &str, caller: &Caller| visible::filter(&catalog, text, caller);
+    compare_drawn(Style::Filter, count() / 4, &catalog.schema, check).await;
+}
+
+fn count() -> usize {
+    setting("MAINSTAY_AGREEMENT_RULES").and_then(|count| count.parse().ok()).unwrap_or(RULES)
+}
+
+async fn compare_drawn(style: Style, rules: usize, schema: &Schema, check: impl Fn(&str, &Caller) -> Option<Rule>) {
     let seed = setting("MAINSTAY_AGREEMENT_SEED").and_then(|seed| seed.parse().ok()).unwrap_or(1_u64);
     let mut runner = runner(seed);
     let mut complaints = Vec::new();
     for number in 0..WORLDS {
-        let world = draw(&mut runner, &world_of(proptest::strategy::Just(RECORDS), NUMBERS)).current();
-        let world = World { schema: (*world.schema).clone(), records: world.records };
+        let drawn = draw(&mut runner, &world_of(Just(RECORDS), NUMBERS)).current();
+        let world = World { schema: schema.clone(), records: drawn.records };
         let callers: Vec<_> = (0..3).map(|_| draw(&mut runner, &testing::caller()).current()).collect();
         let mut comparison = Comparison::new(&world, &callers, Some(&postgres_url())).await;
-        let mut refused = 0;
         for _ in 0..rules / WORLDS {
-            let text = draw(&mut runner, &rule_text(Style::Rule));
-            match check(&world, &text.current()) {
-                Some(rule) => complaints.extend(shrunk(&mut comparison, &world, &rule, text).await),
-                None => refused += 1,
-            }
-            if complaints.len() == 10 {
+            let text = draw(&mut runner, &rule_text(style));
+            complaints.extend(simplest_disagreement(&mut comparison, &check, text).await);
+            if complaints.len() == ENOUGH {
                 break;
             }
         }
-        println!("world {number}: {:?}, {refused} texts refused by the checker", comparison.finish().await);
+        println!("{style:?}, world {number}: {:?}", comparison.finish().await);
     }
     assert!(complaints.is_empty(), "seed {seed}\n{}", complaints.join("\n\n"));
 }
 
 /// The simplest disagreement that a text leads to, if it leads to one.
-async fn shrunk(
+async fn simplest_disagreement(
     comparison: &mut Comparison<'_>,
-    world: &World,
-    rule: &Rule,
+    check: &impl Fn(&str, &Caller) -> Option<Rule>,
     mut text: impl ValueTree<Value = String>,
 ) -> Option<String> {
-    let mut simplest = comparison.disagreement(POSTS, rule).await?;
+    let drawn = text.current();
+    let mut simplest = comparison.disagreement(POSTS, |caller| check(&drawn, caller)).await?;
+    let mut goes_on = text.simplify();
     for _ in 0..400 {
-        let simpler = match check(world, &text.current()) {
-            Some(rule) => comparison.disagreement(POSTS, &rule).await,
-            None => None,
-        };
-        let goes_on = match simpler {
+        if !goes_on {
+            break;
+        }
+        let simpler = text.current();
+        goes_on = match comparison.disagreement(POSTS, |caller| check(&simpler, caller)).await {
             Some(disagreement) => {
                 simplest = disagreement;
                 text.simplify()
             }
             None => text.complicate(),
         };
-        if !goes_on {
-            break;
-        }
     }
     Some(simplest)
-}
-
-fn check(world: &World, text: &str) -> Option<Rule> {
-    check_rule(&world.schema, POSTS, Scope::Read, text).ok().map(|checked| checked.checked)
 }
 
 fn draw<S: Strategy>(runner: &mut TestRunner, strategy: &S) -> S::Tree {

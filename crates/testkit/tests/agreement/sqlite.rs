@@ -54,6 +54,15 @@ impl SqliteWorld {
         };
         Ok(verdict().map_err(|error| query.blame(&error))?.unwrap_or(false))
     }
+
+    /// How SQLite would go about it.
+    pub(crate) fn explain(&self, query: &Query) -> String {
+        let mut statement = self.connection.prepare(&format!("EXPLAIN QUERY PLAN {}", query.text)).unwrap();
+        // Nothing is read, so that the parameters may stay null.
+        let nulls = params_from_iter(query.binds.iter().map(|_| Kept::Null));
+        let lines = statement.query_map(nulls, |row| row.get::<_, String>(3)).unwrap();
+        lines.map(Result::unwrap).collect::<Vec<_>>().join("\n")
+    }
 }
 
 /// The stored form of a record's id.
