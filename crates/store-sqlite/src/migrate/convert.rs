@@ -176,7 +176,7 @@ fn find_duplicates(table: &str, columns: &[Converted], limit: usize) -> String {
     let there: Vec<_> = columns.iter().map(|column| format!("{} IS NOT NULL", quote(&column.from.name))).collect();
     format!(
         "SELECT \"id\" FROM (SELECT \"id\", count(*) OVER (PARTITION BY {}) AS alike FROM {table} WHERE {}) \
-         WHERE alike > 1 LIMIT {limit}",
+         WHERE alike > 1 ORDER BY \"id\" LIMIT {limit}",
         values.join(", "),
         there.join(" AND ")
     )

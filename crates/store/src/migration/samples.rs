@@ -7,6 +7,53 @@ use super::{
     physical::{Column, Database, Fill, Id, Index, IndexColumn, Join, Limits, Origin, SYSTEM_VERSION, Table, Type},
 };
 
+/// An app of these tables.
+#[must_use]
+pub fn app(tables: &[Table]) -> Database {
+    Database { system: SYSTEM_VERSION, tables: tables.to_vec() }
+}
+
+/// A table of these columns.
+#[must_use]
+pub fn table(name: &str, id: Id, columns: &[Column]) -> Table {
+    Table { name: name.into(), id, columns: columns.to_vec(), joins: Vec::new(), indexes: Vec::new() }
+}
+
+/// An optional column without a default.
+#[must_use]
+pub fn optional(name: &str, kind: Type) -> Column {
+    Column {
+        name: name.into(),
+        kind,
+        list: false,
+        required: false,
+        references: None,
+        limits: Limits::default(),
+        origin: Origin::default(),
+    }
+}
+
+/// A required column whose default is this value.
+#[must_use]
+pub fn filled(name: &str, kind: Type, value: Value) -> Column {
+    let origin = Origin { renamed_from: None, fill: Fill::Value(value) };
+    Column { required: true, origin, ..optional(name, kind) }
+}
+
+/// An optional reference.
+#[must_use]
+pub fn reference(name: &str, target: &str, id: Id) -> Column {
+    Column { references: Some(target.into()), ..optional(name, id.kind()) }
+}
+
+/// A unique index over one column.
+#[must_use]
+pub fn unique(table: &str, column: &Column) -> Index {
+    let fold_case = column.kind == (Type::Text { fold_case: true });
+    let only = IndexColumn { name: column.name.clone(), descending: false, fold_case };
+    Index { name: names::unique(table, &column.name), columns: vec![only], unique: true }
+}
+
 /// A source of chance that yields the same for the same seed.
 #[derive(Debug, Clone)]
 pub struct Chance(u64);
@@ -156,27 +203,12 @@ fn mend(database: &mut Database) {
 fn column(chance: &mut Chance, name: &str, targets: &[(String, Id)]) -> Column {
     if chance.once_in(4) {
         let (target, id) = chance.pick(targets);
-        return Column {
-            name: name.into(),
-            kind: id.kind(),
-            list: false,
-            required: false,
-            references: Some(target),
-            limits: Limits::default(),
-            origin: Origin::default(),
-        };
+        return reference(name, &target, id);
     }
     let kind = kind(chance);
     let list = chance.once_in(5) && kind != Type::Json;
-    Column {
-        name: name.into(),
-        kind,
-        list,
-        required: chance.once_in(3),
-        references: None,
-        limits: if list { Limits::default() } else { limits(chance, kind) },
-        origin: fill(chance, kind, list),
-    }
+    let limits = if list { Limits::default() } else { limits(chance, kind) };
+    Column { list, required: chance.once_in(3), limits, origin: fill(chance, kind, list), ..optional(name, kind) }
 }
 
 fn kind(chance: &mut Chance) -> Type {
