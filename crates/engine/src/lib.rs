@@ -40,7 +40,7 @@ impl Engine {
     }
 
     /// Puts another version of the app in force; requests under way finish with the one they began with.
-    pub fn replace(&self, catalog: Arc<Catalog>) {
+    pub fn put_in_force(&self, catalog: Arc<Catalog>) {
         self.gate.store(Arc::new(Gate::new(catalog)));
     }
 

@@ -13,6 +13,7 @@ mod log;
 mod manners;
 mod metrics;
 mod parameters;
+mod query;
 mod reply;
 mod request;
 
@@ -24,5 +25,6 @@ pub use log::{Format, RequestLog};
 pub use manners::{Door, Limits, Manners};
 pub use metrics::Metrics;
 pub use parameters::Parameters;
+pub use query::{short_filters, take_fields, take_filter};
 pub use reply::{json_reply, problem_reply, text_reply};
 pub use request::Request;

@@ -68,7 +68,7 @@ pub struct Manners {
     /// The request log.
     pub log: Arc<RequestLog>,
     /// What time it is: microseconds of UTC.
-    pub now: fn() -> i64,
+    pub clock: Box<dyn Fn() -> i64 + Send + Sync>,
     /// Request ids of this process begin with it.
     pub prefix: u64,
     /// Numbers them.
@@ -90,7 +90,7 @@ impl Manners {
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().map(str::to_owned),
             headers: &parts.headers,
-            now: (self.now)(),
+            now: (self.clock)(),
             max_body: self.limits.max_body,
             body: Some(body),
             method: parts.method,

@@ -1,0 +1,82 @@
+//! Query parameters that say which records are meant and what of them, for every protocol that has a query string.
+
+use model::{Code, Problem};
+use rules::{
+    ShortOperator,
+    query::{Query, ShortFilter},
+};
+
+use crate::parameters::Parameters;
+
+/// The most short filters, and values of one `in`.
+const SHORT: usize = 32;
+const IN: usize = 200;
+
+/// Takes `filter`: CEL over the record's fields.
+///
+/// # Errors
+/// 400 where it stands twice.
+pub fn take_filter(parameters: &mut Parameters, query: &mut Query) -> Result<(), Problem> {
+    query.form.filter = parameters.take("filter")?.filter(|filter| !filter.is_empty());
+    Ok(())
+}
+
+/// Takes `fields`: what is answered of each record.
+///
+/// # Errors
+/// 400 where it stands twice.
+pub fn take_fields(parameters: &mut Parameters, query: &mut Query) -> Result<(), Problem> {
+    let names = parameters.take("fields")?;
+    query.form.fields = names
+        .map(|text| text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect());
+    Ok(())
+}
+
+/// Reads what is left as short filters: `status=published`, `price[gte]=10`, `status[in]=draft,published`.
+///
+/// # Errors
+/// 400 for an unknown operator, and for too many filters or values.
+pub fn short_filters(parameters: Parameters, query: &mut Query) -> Result<(), Problem> {
+    parameters.rest().into_iter().try_for_each(|(name, value)| short(&name, value, query))
+}
+
+fn short(name: &str, value: String, query: &mut Query) -> Result<(), Problem> {
+    if query.form.short.len() >= SHORT {
+        return Err(Problem::new(Code::BadParameter, format!("{SHORT} short filters at most; use `filter`")));
+    }
+    let (field, operator) = match name.split_once('[') {
+        None => (name, ShortOperator::Equal),
+        Some((field, rest)) => {
+            let word = rest.strip_suffix(']').unwrap_or("");
+            let operator = operator(word).ok_or_else(|| {
+                let detail = format!("`{name}` has no operator that is known: eq, ne, gt, gte, lt, lte, in, contains");
+                Problem::parameter(name, detail)
+            })?;
+            (field, operator)
+        }
+    };
+    let values: Vec<String> = match operator {
+        ShortOperator::In => value.split(',').map(str::to_owned).collect(),
+        _ => vec![value],
+    };
+    if values.len() > IN {
+        return Err(Problem::parameter(name, format!("`in` takes {IN} values at most")));
+    }
+    query.form.short.push(ShortFilter { field: field.to_owned(), operator, values: values.len() });
+    query.values.extend(values);
+    Ok(())
+}
+
+fn operator(word: &str) -> Option<ShortOperator> {
+    Some(match word {
+        "eq" => ShortOperator::Equal,
+        "ne" => ShortOperator::NotEqual,
+        "gt" => ShortOperator::Greater,
+        "gte" => ShortOperator::GreaterOrEqual,
+        "lt" => ShortOperator::Less,
+        "lte" => ShortOperator::LessOrEqual,
+        "in" => ShortOperator::In,
+        "contains" => ShortOperator::Contains,
+        _ => return None,
+    })
+}
