@@ -180,7 +180,7 @@ impl Condition {
         fields
     }
 
-    /// How many parts it has, counting no further than a limit.
+    /// How many parts it has.
     pub(crate) fn weight(&self) -> usize {
         let mut parts = 0;
         self.walk(&mut |_| parts += 1);
@@ -242,6 +242,13 @@ impl Anchor {
     #[must_use]
     pub fn reached(&self) -> ResourceIndex {
         self.steps.last().map_or(self.resource, |step| step.target)
+    }
+
+    /// How many parts it has, itself and those of its guards.
+    pub(crate) fn weight(&self) -> usize {
+        let mut parts = 0;
+        self.walk(&mut |_| parts += 1);
+        parts
     }
 
     /// Shows the anchor and its guards.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    Checker, Literal, Operand,
+    Checker, Literal, Operand, Scope,
     compare::{Placed, meet},
     literal::own_decimal,
     operand::describe_type,
@@ -56,6 +56,10 @@ impl Checker<'_> {
         let left = self.coerce_number(left, &wanted_left);
         let right = self.coerce_number(right, &wanted_right);
         let (Some(left), Some(right)) = (left, right) else { return Operand::Broken };
+        if self.scope == Scope::Filter && [&left, &right].into_iter().any(|side| self.is_long_text(side)) {
+            // A filter is asked of every record, and long texts put together would be held all at once.
+            return self.broken(Mistake::new(span.clone(), "long texts can't be put together in a filter"));
+        }
         let Some(r#type) = result_type(operator, &left.r#type, &right.r#type) else {
             return self.broken(Mistake::new(span.clone(), "the result would have more than 38 digits"));
         };

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    Checker, Literal, Operand, Truth,
+    Checker, Literal, MAX_NESTED_QUANTIFIERS, Operand, Scope, Truth,
     operand::{Binding, End, Path},
 };
 use crate::{
@@ -41,7 +41,7 @@ impl Checker<'_> {
     ) -> Operand {
         let known: &[(&str, usize)] = if target.is_some() { &METHODS } else { &FUNCTIONS };
         let Some((_, takes)) = known.iter().find(|(known, _)| *known == name) else {
-            let mistake = self.unknown_function(target.is_some(), name, name_span);
+            let mistake = Self::unknown_function(target.is_some(), name, name_span);
             // Mistakes inside are told as well.
             target.into_iter().for_each(|target| drop(self.operand(target)));
             return self.broken(mistake);
@@ -81,9 +81,9 @@ impl Checker<'_> {
         }
     }
 
-    fn unknown_function(&self, method: bool, name: &str, span: &Range<usize>) -> Mistake {
-        let (ours, others): (&[(&str, usize)], &[(&str, usize)]) =
-            if method { (&METHODS, &FUNCTIONS) } else { (&FUNCTIONS, &METHODS) };
+    fn unknown_function(method: bool, name: &str, span: &Range<usize>) -> Mistake {
+        let ours: &[(&str, usize)] = if method { &METHODS } else { &FUNCTIONS };
+        let others: &[(&str, usize)] = if method { &FUNCTIONS } else { &METHODS };
         if others.iter().any(|(other, _)| *other == name) {
             let help = if method { format!("write `{name}(x)`") } else { format!("write `x.{name}(…)`") };
             return Mistake::new(span.clone(), format!("`{name}` stands on the other side of its value")).help(help);
@@ -91,7 +91,6 @@ impl Checker<'_> {
         let mistake = Mistake::new(span.clone(), format!("there is no function `{name}`"));
         let help = did_you_mean(name, ours.iter().map(|(known, _)| *known)).unwrap_or_else(|| {
             let listed = ours.iter().map(|(known, _)| format!("`{known}`")).collect::<Vec<_>>().join(", ");
-            let _ = self;
             format!("there is {listed}")
         });
         mistake.help(help)
@@ -251,6 +250,10 @@ impl Checker<'_> {
             // The body can't be checked without knowing what its variable is.
             return Operand::Broken;
         };
+        if self.scope == Scope::Filter && self.variables.len() == MAX_NESTED_QUANTIFIERS {
+            let message = format!("`exists` and `all` nest deeper than {MAX_NESTED_QUANTIFIERS} in this filter");
+            return self.broken(Mistake::new(span.clone(), message));
+        }
         self.variables.push((name.clone(), range.binding.clone()));
         let body = self.truth_of(body);
         self.variables.pop();

@@ -65,7 +65,7 @@ impl Checker<'_> {
         }
     }
 
-    fn is_long_text(&self, side: &Expression) -> bool {
+    pub(super) fn is_long_text(&self, side: &Expression) -> bool {
         match &side.node {
             Node::Field { resource, field, path, .. } => {
                 path.is_empty() && matches!(self.schema.get(*resource).get(*field).kind, Kind::Text(_))
@@ -201,10 +201,9 @@ impl Checker<'_> {
         let (list, list_span) = list;
         let items = match list {
             Operand::Broken => return Operand::Broken,
-            Operand::List(items) => match self.literals_only(items) {
-                Ok(items) => Operand::List(items),
-                Err(items) => return self.in_alternatives(&(needle, needle_span), items, span),
-            },
+            Operand::List(items) if !items.iter().all(|(item, _)| is_constant(item)) => {
+                return self.in_alternatives(&(needle, needle_span), items, span);
+            }
             other => other,
         };
         if matches!(needle, Operand::Broken) {
@@ -253,20 +252,6 @@ impl Checker<'_> {
         self.weighed(truth, span)
     }
 
-    /// The items of a list literal, if all of them are constant.
-    #[expect(clippy::unused_self, reason = "reads with its siblings")]
-    fn literals_only(
-        &self,
-        items: Vec<(Operand, Range<usize>)>,
-    ) -> Result<Vec<(Operand, Range<usize>)>, Vec<(Operand, Range<usize>)>> {
-        let constant = |operand: &Operand| match operand {
-            Operand::Value(expression) => matches!(expression.clone().simplify().node, Node::Literal(_)),
-            Operand::Literal(_) | Operand::Null | Operand::Broken => true,
-            _ => false,
-        };
-        if items.iter().all(|(item, _)| constant(item)) { Ok(items) } else { Err(items) }
-    }
-
     /// `x in [a, b]` where an item is no literal: `x == a || x == b`.
     fn in_alternatives(
         &mut self,
@@ -286,6 +271,15 @@ impl Checker<'_> {
             }
         }
         self.weighed(Truth::any(parts), span)
+    }
+}
+
+/// Whether an item of a list literal is the same for every record and caller.
+fn is_constant(operand: &Operand) -> bool {
+    match operand {
+        Operand::Value(expression) => matches!(expression.clone().simplify().node, Node::Literal(_)),
+        Operand::Literal(_) | Operand::Null | Operand::Broken => true,
+        _ => false,
     }
 }
 

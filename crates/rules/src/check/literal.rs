@@ -55,7 +55,7 @@ pub(super) fn own_decimal(literal: &Literal) -> Option<Decimal> {
 /// Reads `1.50`, `.5` and `1.5e3` exactly.
 fn exact_decimal(written: &str) -> Option<Decimal> {
     let (mantissa, exponent) = match written.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
         None => (written, 0),
     };
     let mantissa = match mantissa.strip_prefix('-') {
@@ -64,11 +64,11 @@ fn exact_decimal(written: &str) -> Option<Decimal> {
         _ => mantissa.to_owned(),
     };
     let decimal = Decimal::parse(&mantissa)?;
-    let scale = i32::from(decimal.scale) - exponent;
+    let scale = i64::from(decimal.scale).checked_sub(exponent)?;
     let decimal = if scale >= 0 {
         Decimal::new(decimal.unscaled, u8::try_from(scale).ok().filter(|scale| *scale <= 38)?)
     } else {
-        let power = model::decimal::power_of_ten(u8::try_from(-scale).ok()?)?;
+        let power = model::decimal::power_of_ten(u8::try_from(scale.checked_neg()?).ok()?)?;
         Decimal::new(decimal.unscaled.checked_mul(power)?, 0)
     };
     Some(decimal.normalize()).filter(|decimal| decimal.digits() <= model::decimal::MAX_DIGITS)
@@ -189,7 +189,7 @@ impl Checker<'_> {
         if let (Kind::Enum { values }, Operand::Literal(Literal::Text(text))) = (&field.kind, &operand) {
             let known: Vec<&str> = values.iter().map(String::as_str).collect();
             if !known.contains(&text.as_str()) {
-                let mistake = self.unknown("value", text, span, &known);
+                let mistake = Self::unknown("value", text, span, &known);
                 self.mistake(mistake);
                 return None;
             }

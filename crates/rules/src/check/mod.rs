@@ -168,6 +168,9 @@ pub(crate) fn check_path(
     }
 }
 
+/// The deepest that quantifiers may nest in a client's filter, whose cost multiplies with each.
+const MAX_NESTED_QUANTIFIERS: usize = 3;
+
 /// The most parts that a condition may have once it is spread out; ternaries say their condition twice.
 const MAX_WEIGHT: usize = 4096;
 
@@ -228,7 +231,10 @@ impl<'a> Checker<'a> {
     fn weigh(&mut self, weight: usize, span: &Range<usize>) -> bool {
         if weight > MAX_WEIGHT && !self.too_heavy {
             self.too_heavy = true;
-            let help = "ternaries count their condition twice; split the rule or write it without them";
+            let help = match self.scope {
+                Scope::Filter => "leave something out; access rules along relations count, too",
+                _ => "ternaries count their condition twice; split the rule or write it without them",
+            };
             self.mistake(Mistake::new(span.clone(), "the expression is too complex").help(help));
         }
         weight > MAX_WEIGHT
@@ -237,6 +243,10 @@ impl<'a> Checker<'a> {
     /// A part of an expression, whatever it is.
     fn operand(&mut self, syntax: &Syntax) -> Operand {
         let span = &syntax.span;
+        if self.too_heavy {
+            // Nothing more is built of what has grown too large.
+            return Operand::Broken;
+        }
         match &syntax.kind {
             SyntaxKind::Null => Operand::Null,
             SyntaxKind::Boolean(truth) => Operand::Value(literal::boolean(*truth)),
@@ -348,9 +358,8 @@ impl<'a> Checker<'a> {
         self.truth(operand, &syntax.span)
     }
 
-    fn unknown(&self, what: &str, name: &str, span: &Range<usize>, known: &[&str]) -> Mistake {
+    fn unknown(what: &str, name: &str, span: &Range<usize>, known: &[&str]) -> Mistake {
         let mistake = Mistake::new(span.clone(), format!("unknown {what} `{name}`"));
-        let _ = self;
         match did_you_mean(name, known.iter().copied()) {
             Some(help) => mistake.help(help),
             None => mistake,

@@ -27,7 +27,7 @@ impl Checker<'_> {
         if self.scope == Scope::Filter {
             let path =
                 Path { anchor: Anchor::at(Root::Record, self.resource), conditions: Vec::new(), end: End::Record };
-            if let Some(found) = self.lookup(path, self.resource, name) {
+            if let Some(found) = self.lookup(path, self.resource, name, span) {
                 return found;
             }
         }
@@ -175,7 +175,7 @@ impl Checker<'_> {
             && !properties.contains_key(name)
         {
             let known: Vec<&str> = properties.keys().map(String::as_str).collect();
-            let mistake = self.unknown("key", name, name_span, &known);
+            let mistake = Self::unknown("key", name, name_span, &known);
             return self.broken(mistake);
         }
         let schema = properties.and_then(|properties| properties.get(name)).cloned();
@@ -208,7 +208,7 @@ impl Checker<'_> {
 
     fn lookup_or_mistake(&mut self, path: Path, name: &str, name_span: &Range<usize>) -> Operand {
         let resource = path.anchor.reached();
-        if let Some(found) = self.lookup(path, resource, name) {
+        if let Some(found) = self.lookup(path, resource, name, name_span) {
             return found;
         }
         let owner = &self.schema.get(resource).name;
@@ -218,13 +218,23 @@ impl Checker<'_> {
     }
 
     /// A field or relation of the record that a path has reached; what the client may not see is as if it were not there.
-    fn lookup(&mut self, mut path: Path, resource: ResourceIndex, name: &str) -> Option<Operand> {
+    fn lookup(
+        &mut self,
+        mut path: Path,
+        resource: ResourceIndex,
+        name: &str,
+        span: &Range<usize>,
+    ) -> Option<Operand> {
         let schema = self.schema;
         if let Some(field) = schema.get(resource).field(name) {
             match self.sight(resource, field) {
                 Sight::Unknown => return None,
                 Sight::Visible => {}
                 Sight::Conditional(condition) => {
+                    // Every path of the condition will carry all guards on the way here.
+                    if self.weigh(condition.weight() * path.anchor.weight(), span) {
+                        return Some(Operand::Broken);
+                    }
                     let condition = condition.rebase(Root::Record, &path.anchor, &mut || self.fresh());
                     path.conditions.push(condition);
                 }

@@ -2,28 +2,40 @@
 
 use std::ops::Range;
 
-use super::{Checker, Scope};
+use super::{Checker, operand::Binding};
 use crate::{
-    expression::{Expression, Mistake, Node, Root},
+    expression::{Anchor, Expression, Mistake, Node, Root, Step},
     rewrite::Part,
 };
 
-/// Comparisons of optional fields, and the fields whose null is asked for somewhere.
+/// Comparisons of paths that can be null, and the paths whose null is asked for somewhere.
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
-    compared: Vec<(Range<usize>, String, Node)>,
+    compared: Vec<Compared>,
     handled: Vec<Node>,
+}
+
+/// A path that is compared where null may not have been thought of.
+#[derive(Debug)]
+struct Compared {
+    span: Range<usize>,
+    /// The whole path.
+    node: Node,
+    /// Where on it a null can be, as its author would write it.
+    optional: Vec<(String, Node)>,
 }
 
 impl Doubts {
     /// A warning for each comparison whose null nobody asks for.
     pub(super) fn into_warnings(self) -> Vec<Mistake> {
         let handled = self.handled;
-        let open = self.compared.into_iter().filter(|(_, _, node)| !handled.contains(node));
         let mut warnings: Vec<Mistake> = Vec::new();
-        for (span, name, _) in open {
+        for compared in self.compared.into_iter().filter(|compared| !handled.contains(&compared.node)) {
+            let open = compared.optional.into_iter().find(|(_, node)| !handled.contains(node));
+            let Some((name, _)) = open else { continue };
             let message = format!("where `{name}` is null, this is undefined and counts as false");
-            let warning = Mistake::new(span, message).help(format!("ask `{name} == null` or `!= null` as well"));
+            let help = format!("ask `{name} == null` or `{name} != null` as well");
+            let warning = Mistake::new(compared.span, message).help(help);
             if !warnings.contains(&warning) {
                 warnings.push(warning);
             }
@@ -37,16 +49,15 @@ impl Checker<'_> {
     pub(super) fn doubt(&mut self, expression: &Expression, span: &Range<usize>) {
         let mut found = Vec::new();
         expression.walk(&mut |part| {
-            if let Part::Expression(Expression { node: node @ Node::Field { .. }, .. }) = part
-                && let Some(name) = self.optional_name(node)
-            {
-                found.push((span.clone(), name, node.clone()));
+            if let Part::Expression(Expression { node: node @ Node::Field { .. }, .. }) = part {
+                let compared = Compared { span: span.clone(), node: node.clone(), optional: self.optional_places(node) };
+                found.push(compared);
             }
         });
         self.doubts.compared.extend(found);
     }
 
-    /// Notes that an author has thought of a null, of the record's on the way too.
+    /// Notes that an author has thought of a null.
     pub(super) fn handle_null(&mut self, expression: &Expression) {
         expression.walk(&mut |part| {
             if let Part::Expression(Expression { node, .. }) = part {
@@ -55,34 +66,43 @@ impl Checker<'_> {
         });
     }
 
-    /// The path of a field that can be null, as its author would write it.
-    fn optional_name(&self, node: &Node) -> Option<String> {
-        let Node::Field { anchor, resource, field, path } = node else { return None };
-        let declared = self.schema.get(*resource).get(*field);
-        let mut optional = !path.is_empty() || (declared.is_declared() && !declared.required && !declared.is_many());
-        let mut names = match anchor.root {
-            Root::Record if self.scope == Scope::Filter => Vec::new(),
-            Root::Record => {
-                optional |= self.scope.record_is_optional();
-                vec!["record".to_owned()]
-            }
-            Root::New => vec!["new".to_owned()],
+    /// Where on the path to a field a null can be: the record itself, references on the way, the field.
+    fn optional_places(&self, node: &Node) -> Vec<(String, Node)> {
+        let Node::Field { anchor, resource, field, path } = node else { return Vec::new() };
+        let mut places = Vec::new();
+        let mut name = match anchor.root {
+            Root::Record => "record".to_owned(),
+            Root::New => "new".to_owned(),
             Root::Row(variable) => {
-                let bound = self.variables.iter().find(
-                    |(_, binding)| matches!(binding, super::Binding::Row { variable: known, .. } if *known == variable),
-                );
-                vec![bound.map_or_else(|| "it".to_owned(), |(name, _)| name.clone())]
+                let bound = self.variables.iter().find(|(_, binding)| {
+                    matches!(binding, Binding::Row { variable: known, .. } if *known == variable)
+                });
+                bound.map_or_else(|| "it".to_owned(), |(name, _)| name.clone())
             }
         };
+        let field_of = |steps: &[Step], resource, field| {
+            let anchor = Anchor { root: anchor.root, resource: anchor.resource, steps: steps.to_vec() };
+            Node::Field { anchor, resource, field, path: Vec::new() }
+        };
+        if anchor.root == Root::Record && self.scope.record_is_optional() {
+            places.push((name.clone(), field_of(&[], anchor.resource, model::Resource::ID)));
+        }
         let mut at = anchor.resource;
-        for step in &anchor.steps {
+        for (position, step) in anchor.steps.iter().enumerate() {
             let reference = self.schema.get(at).get(step.field);
-            optional |= reference.is_declared() && !reference.required;
-            names.push(reference.name.clone());
+            name = format!("{name}.{}", reference.name);
+            if reference.is_declared() && !reference.required {
+                places.push((name.clone(), field_of(&anchor.steps[..position], at, step.field)));
+            }
             at = step.target;
         }
-        names.push(declared.name.clone());
-        names.extend(path.iter().cloned());
-        optional.then(|| names.join("."))
+        let declared = self.schema.get(*resource).get(*field);
+        name = format!("{name}.{}", declared.name);
+        if !path.is_empty() {
+            places.push((format!("{name}.{}", path.join(".")), node.clone()));
+        } else if declared.is_declared() && !declared.required && !declared.is_many() {
+            places.push((name, node.clone()));
+        }
+        places
     }
 }

@@ -29,8 +29,7 @@ fn conditions_over_the_caller_become_tests() {
 
 #[test]
 fn more_tests_than_bits_stay_where_they_are() {
-    let parts: Vec<_> =
-        (0..70).map(|number| format!("(auth.claims.c{number} && record.views == {number})")).collect();
+    let parts: Vec<_> = (0..70).map(|number| format!("(auth.claims.c{number} && record.views == {number})")).collect();
     let checked = rule(&parts.join(" || "));
     assert_eq!(checked.tests.len(), 64);
 }
