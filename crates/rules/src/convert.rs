@@ -126,3 +126,6 @@ pub(crate) fn parse_duration(text: &str) -> Option<i64> {
     let micros = if negative { -nanos } else { nanos };
     (micros % 1000 == 0).then(|| i64::try_from(micros / 1000).ok()).flatten()
 }
+
+#[cfg(test)]
+mod tests;

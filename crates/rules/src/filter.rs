@@ -156,3 +156,6 @@ fn is_long_text(catalog: &Catalog, expression: &Expression) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,12 +22,12 @@ use std::{
     sync::{Arc, RwLock},
 };
 
-use model::{Caller, Code, Field, Problem, Resource, ResourceIndex, Value};
+use model::{Caller, Code, Field, Problem, Record, Resource, ResourceIndex, Value};
 
 use crate::{
     expression::{Condition, Type},
     filter,
-    plan::{Operation, OperationKind, Read, ReadPlan, Slot, View, ViewField, Write, WritePlan},
+    plan::{Judgement, Operation, OperationKind, Read, ReadPlan, Slot, View, ViewField, Write, WritePlan},
     policy::{Catalog, Policy},
     query::{self, Form, Query},
     visibility::{Sight, Visibility, access},
@@ -138,6 +138,21 @@ impl Gate {
             return Err(foreign());
         }
         Ok(Allowed::new(Read { plan, caller, inputs, page }))
+    }
+
+    /// Authorises the question whether a read would have a record that is at hand (one of the event log), and what of it.
+    #[must_use]
+    pub fn judge(read: &Allowed<Read>, record: Arc<Record>) -> Allowed<Judgement> {
+        let Read { plan, caller, inputs, .. } = read.get();
+        Allowed::new(Judgement {
+            catalog: Arc::clone(&plan.catalog),
+            resource: plan.resource,
+            record,
+            condition: plan.condition.clone(),
+            view: plan.view.clone(),
+            inputs: inputs.clone(),
+            caller: caller.clone(),
+        })
     }
 
     /// Authorises a write: its operations meet the rules of their resources when the store has the records at hand.

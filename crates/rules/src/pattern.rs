@@ -282,3 +282,6 @@ fn escaped_character(letter: char) -> Result<char, String> {
         other => Ok(other),
     }
 }
+
+#[cfg(test)]
+mod tests;

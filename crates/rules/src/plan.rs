@@ -249,3 +249,22 @@ pub struct Written {
     /// Which fields of the view its writer sees; none where the writer may not read the result.
     pub visible: Option<Vec<bool>>,
 }
+
+/// Questions about one record at hand, for one caller: whether it is seen, and what of it.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// The app.
+    pub catalog: Arc<Catalog>,
+    /// Whose record.
+    pub resource: ResourceIndex,
+    /// The record.
+    pub record: Arc<Record>,
+    /// Who sees it: the read rule and the filter.
+    pub condition: Condition,
+    /// What is seen of it.
+    pub view: View,
+    /// Values that the condition names by number.
+    pub inputs: Vec<Value>,
+    /// For whom.
+    pub caller: Caller,
+}

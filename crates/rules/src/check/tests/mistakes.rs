@@ -1,5 +1,7 @@
 //! What the checker refuses, and what it warns of.
 
+use proptest::prelude::*;
+
 use super::super::{Scope, check_default, check_rule};
 use crate::{
     expression::Mistake,
@@ -331,5 +333,25 @@ fn defaults_are_of_their_fields_type() {
         ("at", "auth.email"),
     ] {
         assert!(check(field, text).is_err(), "{field} = {text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_heap_of_words_makes_the_checker_fall_over(
+        scope in prop::sample::select(vec![Scope::Read, Scope::Update, Scope::Validate, Scope::Default, Scope::Filter]),
+        words in prop::collection::vec(prop::sample::select(vec![
+            "record", "new", "auth", "now", "x", ".title", ".author", ".tags", ".price", ".meta", ".count", ".labels", ".id", ".claims",
+            ".exists(x, ", ".all(x, ", "size(", "has(", ".matches('a')", "(", ")", "[", "]", ",", "1", "9.5", "'a'", "null", "true",
+            "==", "!=", "<", "in", "&&", "||", "?", ":", "!", "-", "+", "*", "/", "%", "title", "tags", "duration('1h')",
+        ]), 0..30),
+    ) {
+        let text = words.join(" ").replace(" .", ".");
+        if let Err(mistakes) = check_rule(&schema(), POSTS, scope, &text) {
+            prop_assert!(!mistakes.is_empty());
+            for mistake in mistakes {
+                prop_assert!(text.get(mistake.span.clone()).is_some(), "{text}: {mistake:?}");
+            }
+        }
     }
 }
