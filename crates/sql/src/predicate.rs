@@ -89,3 +89,6 @@ impl fmt::Display for Predicate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

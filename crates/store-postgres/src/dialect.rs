@@ -15,9 +15,8 @@ use store::migration::names;
 
 /// The functions that conditions may call; running this again changes nothing.
 ///
-/// Those in SQL are not `STRICT` (a NULL gives NULL anyway), because then the planner can put their bodies in place.
-/// `numeric` division by the largest powers stays exact, and so does an interval times a whole number of days: both
-/// factors and the product are doubles of less than 53 significant bits.
+/// Those in SQL are not `STRICT` (a NULL gives NULL anyway), because then the planner can put their bodies in place. A
+/// moment is put together from days and the rest, since an interval is multiplied as a double: both products are exact.
 pub const FUNCTIONS: &str = r#"
 CREATE OR REPLACE FUNCTION mainstay_integer(numeric) RETURNS bigint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN $1 BETWEEN -9223372036854775808 AND 9223372036854775807 THEN $1::bigint END

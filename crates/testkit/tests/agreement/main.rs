@@ -5,6 +5,13 @@
 //! `MAINSTAY_TEST_POSTGRES` is the database to use, `MAINSTAY_AGREEMENT_RULES` how many rules are drawn,
 //! `MAINSTAY_AGREEMENT_SEED` which ones.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "what helps a test may fail like a test, and say what was compared"
+)]
+
 mod compare;
 mod edges;
 mod generated;

@@ -13,7 +13,7 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    /// Selects the ids of the records for which a condition holds.
+    /// Selects the ids of the records for which a condition holds; `new` is a record in memory.
     pub(crate) fn rows(
         dialect: &dyn Dialect,
         schema: &Schema,
@@ -21,16 +21,19 @@ impl Query {
         condition: &Condition,
         tests: u64,
     ) -> Self {
-        let mut lowering = Lowering::new(schema, dialect).row(Root::Record, RowSource::Alias("r".into()));
+        let mut lowering = Lowering::new(schema, dialect)
+            .row(Root::Record, RowSource::Alias("r".into()))
+            .row(Root::New, RowSource::Bound);
         lowering.set_tests(tests);
         let condition = lowering.condition(condition);
         let text = format!("SELECT \"r\".\"id\" FROM \"{}\" AS \"r\" WHERE {condition}", schema.get(resource).name);
         Self { text, binds: lowering.into_binds() }
     }
 
-    /// Asks for the verdict about a record in memory.
+    /// Asks for the verdict about records in memory.
     pub(crate) fn verdict(dialect: &dyn Dialect, schema: &Schema, condition: &Condition, tests: u64) -> Self {
-        let mut lowering = Lowering::new(schema, dialect).row(Root::Record, RowSource::Bound);
+        let mut lowering =
+            Lowering::new(schema, dialect).row(Root::Record, RowSource::Bound).row(Root::New, RowSource::Bound);
         lowering.set_tests(tests);
         let condition = lowering.condition(condition);
         Self { text: format!("SELECT ({condition})"), binds: lowering.into_binds() }
