@@ -1,15 +1,18 @@
 //! The migration itself.
 
+use std::collections::BTreeSet;
+
 use store::migration::{
     Database, MigrationError, Plan, Preview, Refusal, diff,
     plan::Check,
     report::{Applied, Outcome, PlannedStep},
     script::{self, Script},
 };
-use tokio_postgres::{Client, Transaction};
+use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 use super::{
     convert::{find_loss, find_unfit},
+    ddl::quote,
     render::render,
     state::{failed, read_database, status},
 };
@@ -49,7 +52,11 @@ pub async fn plan(client: &mut Client, options: &Options<'_>) -> Result<Preview,
 pub async fn apply(client: &mut Client, options: &Options<'_>) -> Result<Outcome, MigrationError> {
     let transaction = begin(client).await?;
     // Another process may be at it: what there is to do is found out under the lock.
-    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(|error| failed("lock", error))?;
+    transaction
+        .execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK])
+        .await
+        .map_err(|error| failed("wait for other migrations", error))?;
+    lock_tables(&transaction, options).await?;
     let migration = Migration::prepare(&transaction, options).await?;
     if migration.preview.is_empty() {
         return Ok(Outcome { version: migration.preview.version, ..Outcome::default() });
@@ -62,13 +69,32 @@ pub async fn apply(client: &mut Client, options: &Options<'_>) -> Result<Outcome
 
 /// Dropping the transaction takes it back.
 async fn begin(client: &mut Client) -> Result<Transaction<'_>, MigrationError> {
-    let transaction = client.transaction().await.map_err(|error| failed("begin the migration", error))?;
-    // A migration may take long, but must not queue for a table so long that all others queue behind it.
+    // Whatever the connection's default, what others committed while we waited has to be seen.
+    let transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::ReadCommitted)
+        .start()
+        .await
+        .map_err(|error| failed("begin the migration", error))?;
     transaction
-        .batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '30s'")
+        .batch_execute("SET LOCAL statement_timeout = 0")
         .await
         .map_err(|error| failed("set time limits", error))?;
     Ok(transaction)
+}
+
+/// Keeps others from writing into the tables that are about to change, so that what the checks find stays true.
+async fn lock_tables(transaction: &Transaction<'_>, options: &Options<'_>) -> Result<(), MigrationError> {
+    let old = read_database(transaction).await?;
+    let plan = diff(&old, options.target);
+    let is_there = |name: &&str| old.table(name).is_some();
+    let names: BTreeSet<_> = plan.steps.iter().filter_map(|step| step.change.table()).filter(is_there).collect();
+    // A migration must not queue for a table so long that all others queue behind it.
+    let mut statements = "SET LOCAL lock_timeout = '30s'".to_owned();
+    for name in names {
+        statements.push_str(&format!("; LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", quote(name)));
+    }
+    transaction.batch_execute(&statements).await.map_err(|error| failed("lock the tables", error))
 }
 
 /// A migration that has been found out, with the scripts already run, on an open transaction.

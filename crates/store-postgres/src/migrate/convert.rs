@@ -143,8 +143,8 @@ fn find_duplicates(table: &str, columns: &[Converted], limit: usize) -> String {
         .collect();
     let there: Vec<_> = columns.iter().map(|column| format!("{} IS NOT NULL", quote(&column.from.name))).collect();
     format!(
-        "SELECT \"id\"::text FROM (SELECT \"id\", count(*) OVER (PARTITION BY {}) AS alike FROM {table} WHERE {}) AS found \
-         WHERE alike > 1 LIMIT {limit}",
+        "SELECT found.\"id\"::text FROM (SELECT \"id\", count(*) OVER (PARTITION BY {}) AS alike FROM {table} WHERE {}) AS found \
+         WHERE alike > 1 ORDER BY found.\"id\" LIMIT {limit}",
         values.join(", "),
         there.join(" AND ")
     )

@@ -180,3 +180,6 @@ fn keep_names_apart(tables: &mut [Table]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

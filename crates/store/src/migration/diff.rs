@@ -151,3 +151,6 @@ fn needs_fill(table: &Table, column: &super::physical::Column) -> Option<Check> 
         reason: reason.to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ use crate::migrate::{
     plan,
 };
 
+/// How many pairs are tried, unless `MAINSTAY_TEST_PAIRS` says otherwise.
 const PAIRS: u64 = 30;
 
 #[tokio::test]
@@ -24,7 +25,7 @@ async fn a_migrated_database_is_like_one_made_anew_and_keeps_its_records() {
     let town = Town::new().await;
     let mut client = town.client().await;
     let (mut applied, mut refused) = (0, 0);
-    for seed in 0..PAIRS {
+    for seed in 0..pairs() {
         let mut chance = Chance::new(seed);
         let before = samples::database(&mut chance);
         let after = samples::evolve(&mut chance, &before);
@@ -65,6 +66,11 @@ async fn a_migrated_database_is_like_one_made_anew_and_keeps_its_records() {
     println!("{applied} applied, {refused} refused");
     drop(client);
     town.drop().await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests say here how long they run")]
+fn pairs() -> u64 {
+    std::env::var("MAINSTAY_TEST_PAIRS").ok().and_then(|pairs| pairs.parse().ok()).unwrap_or(PAIRS)
 }
 
 fn options(target: &Database) -> Options<'_> {

@@ -12,13 +12,14 @@ use store::migration::{
 use super::structure::describe;
 use crate::migrate::{Options, apply, convert, ddl::quote};
 
+/// How many pairs are tried, unless `MAINSTAY_TEST_PAIRS` says otherwise.
 const PAIRS: u64 = 100;
 
 #[test]
 fn a_migrated_database_is_like_one_made_anew_and_keeps_its_records() {
     let directory = tempfile::tempdir().unwrap();
     let (mut applied, mut refused) = (0, 0);
-    for seed in 0..PAIRS {
+    for seed in 0..pairs() {
         let mut chance = Chance::new(seed);
         let before = samples::database(&mut chance);
         let after = samples::evolve(&mut chance, &before);
@@ -57,6 +58,11 @@ fn a_migrated_database_is_like_one_made_anew_and_keeps_its_records() {
     }
     assert!(applied > 50 && refused > 5, "{applied} applied, {refused} refused");
     println!("{applied} applied, {refused} refused");
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests say here how long they run")]
+fn pairs() -> u64 {
+    std::env::var("MAINSTAY_TEST_PAIRS").ok().and_then(|pairs| pairs.parse().ok()).unwrap_or(PAIRS)
 }
 
 fn options(target: &Database) -> Options<'_> {

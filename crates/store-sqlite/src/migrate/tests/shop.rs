@@ -77,7 +77,9 @@ impl Shop {
     pub(super) fn backups(&self) -> Vec<String> {
         let files = std::fs::read_dir(self.directory.path()).unwrap();
         let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<_> = names.filter(|name| name.contains("backup") && !name.ends_with("-wal") && !name.ends_with("-shm")).collect();
+        let mut names: Vec<_> = names
+            .filter(|name| name.contains("backup") && !name.ends_with("-wal") && !name.ends_with("-shm"))
+            .collect();
         names.sort();
         names
     }

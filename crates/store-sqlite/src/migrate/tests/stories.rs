@@ -95,7 +95,10 @@ fn a_renamed_field_keeps_its_values_and_indexes() {
 
     assert_eq!(outcome.steps[0], "rename column `name` of `ants` to `title`");
     assert_eq!(shop.query("SELECT * FROM ants"), ["1 1 a", "2 2 NULL"]);
-    assert_eq!(shop.query("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"), ["ants__title__unique"]);
+    assert_eq!(
+        shop.query("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"),
+        ["ants__title__unique"]
+    );
     assert!(shop.plan(&app(&[with_index(&new)])).is_empty(), "`renamed_from` may stay in the file");
 }
 
@@ -258,7 +261,10 @@ fn references_survive_a_rebuild_of_either_side() {
     shop.migrate(&after).unwrap();
 
     assert_eq!(shop.query("SELECT * FROM bees"), ["1 1 NULL 1", "2 2 1 1"]);
-    assert_eq!(shop.query("SELECT * FROM ants JOIN ants__friends ON owner = id ORDER BY position"), ["1 1 2 1 1 0 2", "1 1 2 1 1 1 1"]);
+    assert_eq!(
+        shop.query("SELECT * FROM ants JOIN ants__friends ON owner = id ORDER BY position"),
+        ["1 1 2 1 1 0 2", "1 1 2 1 1 1 1"]
+    );
     let delete = "PRAGMA foreign_keys = ON; DELETE FROM bees WHERE id = 2";
     let refused = rusqlite::Connection::open(shop.path()).unwrap().execute_batch(delete);
     assert!(refused.unwrap_err().to_string().contains("FOREIGN KEY"));

@@ -109,7 +109,7 @@ pub(super) fn diff(database: &Database, pairs: &Pairs<'_>, new: &Table, steps: &
     for (from, to) in &pairs.replaced {
         steps.push(Step {
             words: format!(
-                "replace column `{}` of `{}`: {} becomes {}, which its values can't{}",
+                "replace column `{}` of `{}`: {} becomes {}, without its values{}",
                 to.name,
                 new.name,
                 words::column_type(from),
