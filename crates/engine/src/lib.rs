@@ -17,7 +17,7 @@ use store::Store;
 
 pub use clock::{Clock, SystemClock};
 pub use operations::{Answer, ListAnswer, ListRequest, Target};
-pub use output::{entity_tag, revision_of};
+pub use output::{entity_tag, revision_of, write_fields};
 
 /// An app that is being served: its rules, replaced as a whole when its files change, and its data.
 pub struct Engine {

@@ -1,6 +1,6 @@
 //! What a write came to, encoded for its writer.
 
-use model::json;
+use model::{FieldIndex, Record, Resource, json};
 use rules::plan::Written;
 
 /// The strong entity tag of a representation: the revision first, then what else the body depends on.
@@ -25,13 +25,26 @@ pub(crate) fn write(written: &Written, out: &mut Vec<u8>) {
         out.push(b'}');
         return;
     };
-    let mut separator = b'{';
-    for (seen, _) in written.plan.view.fields.iter().zip(visible).filter(|(_, open)| **open) {
-        out.push(separator);
-        separator = b',';
-        json::write_string(&resource.get(seen.field).name, out);
+    let shown = written.plan.view.fields.iter().zip(visible).filter(|(_, open)| **open).map(|(seen, _)| seen.field);
+    write_fields(resource, &written.record, shown, out);
+}
+
+/// Appends these fields of a record as an object, as reads answer them.
+pub fn write_fields(
+    resource: &Resource,
+    record: &Record,
+    fields: impl IntoIterator<Item = FieldIndex>,
+    out: &mut Vec<u8>,
+) {
+    let start = out.len();
+    for field in fields {
+        out.push(if out.len() == start { b'{' } else { b',' });
+        json::write_string(&resource.get(field).name, out);
         out.push(b':');
-        json::write_value(written.record.get(seen.field), out);
+        json::write_value(record.get(field), out);
+    }
+    if out.len() == start {
+        out.push(b'{');
     }
     out.push(b'}');
 }

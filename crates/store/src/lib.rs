@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::{Caller, Entry, FieldIndex, Problem, Record, ResourceIndex, Value};
+use model::{Entry, FieldIndex, Problem, Value};
 use rules::{
     Allowed, Catalog,
-    plan::{Read, View, Write, Written},
+    plan::{Read, Write, Written},
 };
 use tokio::sync::watch;
 
@@ -15,6 +15,7 @@ pub mod migration;
 pub mod transaction;
 pub mod write;
 
+pub use rules::plan::Judgement;
 pub use transaction::{LogLine, Tx};
 
 /// A database with an app in it.
@@ -88,25 +89,6 @@ pub struct LogRange {
     pub first: i64,
     /// The greatest that was ever given; 0 where none was.
     pub last: i64,
-}
-
-/// Questions about one record at hand, for one caller.
-#[derive(Debug, Clone)]
-pub struct Judgement {
-    /// The app.
-    pub catalog: Arc<Catalog>,
-    /// Whose record.
-    pub resource: ResourceIndex,
-    /// The record.
-    pub record: Arc<Record>,
-    /// Who sees it: the read rule and the filter.
-    pub condition: rules::Condition,
-    /// What is seen of it.
-    pub view: View,
-    /// Values that the condition names by number.
-    pub inputs: Vec<Value>,
-    /// For whom.
-    pub caller: Caller,
 }
 
 /// Answers to a [`Judgement`].
