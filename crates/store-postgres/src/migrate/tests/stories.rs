@@ -188,7 +188,7 @@ async fn values_that_do_not_fit_are_named() {
         ),
     ] {
         shop.three(&from, stored).await;
-        let refused = shop.refusals(&app(&[ants(&[to.clone()])])).await;
+        let refused = shop.refusals(&app(&[ants(std::slice::from_ref(&to))])).await;
         let found: Vec<_> =
             refused.iter().map(|refusal| (refusal.reason.as_str(), refusal.records.join(","))).collect();
         assert_eq!(found, [(reason, "2".to_owned())], "{from:?} to {to:?}");

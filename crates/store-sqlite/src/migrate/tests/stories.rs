@@ -197,7 +197,7 @@ fn values_that_do_not_fit_are_named() {
         ),
     ] {
         let shop = three(&optional("x", from), stored);
-        let refused = refusals(shop.migrate(&app(&[ants(&[to.clone()])])));
+        let refused = refusals(shop.migrate(&app(&[ants(std::slice::from_ref(&to))])));
         let found: Vec<_> =
             refused.iter().map(|refusal| (refusal.reason.as_str(), refusal.records.join(","))).collect();
         assert_eq!(found, [(reason, "2".to_owned())], "{from:?} to {to:?}");
