@@ -57,7 +57,7 @@ pub enum Condition {
         /// `!(needle in list)`.
         negated: bool,
     },
-    /// A question about text; false where a side is absent, negated or not.
+    /// A question about text, case always counting; false where a side is absent, negated or not.
     Text {
         /// Which question.
         call: TextCall,
@@ -228,7 +228,8 @@ pub enum Node {
     Caller(CallerValue),
     /// A value that the request brings beside the text (short-form filters, cursors): by its number.
     Input(usize),
-    /// A field of a record reached from a root. A `many` reference is the list of its ids.
+    /// A field of a record reached from a root. A `many` reference is the list of its ids, empty rather than absent. Below
+    /// a `json` field, a value of another type than the declared one is absent.
     Field {
         /// The record.
         anchor: Anchor,
@@ -256,7 +257,8 @@ pub enum Node {
     Size(Box<Expression>),
     /// ASCII letters in lower case.
     Lower(Box<Expression>),
-    /// An integer, decimal or date as another numeric or time type (only exact conversions are made implicitly).
+    /// An exact conversion: an integer or decimal to a decimal of a greater scale, a date to its midnight in UTC. The two
+    /// sides of a comparison, sum or difference of decimals have the same scale.
     Convert(Box<Expression>),
     /// `condition ? then : otherwise`; absent where the condition is undefined.
     Choice {
@@ -278,7 +280,8 @@ pub enum Node {
     },
 }
 
-/// An arithmetic operator. Integer division truncates toward zero, and `%` has the sign of the left side.
+/// An arithmetic operator. Integer division truncates toward zero, and `%` has the sign of the left side (0 where the right
+/// side is -1). A moment outside the years 0001–9999 is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arithmetic {
     /// `+`: integers, floats, decimals, text (concatenation), datetime or duration plus duration.

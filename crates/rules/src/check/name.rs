@@ -218,13 +218,7 @@ impl Checker<'_> {
     }
 
     /// A field or relation of the record that a path has reached; what the client may not see is as if it were not there.
-    fn lookup(
-        &mut self,
-        mut path: Path,
-        resource: ResourceIndex,
-        name: &str,
-        span: &Range<usize>,
-    ) -> Option<Operand> {
+    fn lookup(&mut self, mut path: Path, resource: ResourceIndex, name: &str, span: &Range<usize>) -> Option<Operand> {
         let schema = self.schema;
         if let Some(field) = schema.get(resource).field(name) {
             match self.sight(resource, field) {

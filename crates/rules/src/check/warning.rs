@@ -50,7 +50,8 @@ impl Checker<'_> {
         let mut found = Vec::new();
         expression.walk(&mut |part| {
             if let Part::Expression(Expression { node: node @ Node::Field { .. }, .. }) = part {
-                let compared = Compared { span: span.clone(), node: node.clone(), optional: self.optional_places(node) };
+                let compared =
+                    Compared { span: span.clone(), node: node.clone(), optional: self.optional_places(node) };
                 found.push(compared);
             }
         });
@@ -74,9 +75,10 @@ impl Checker<'_> {
             Root::Record => "record".to_owned(),
             Root::New => "new".to_owned(),
             Root::Row(variable) => {
-                let bound = self.variables.iter().find(|(_, binding)| {
-                    matches!(binding, Binding::Row { variable: known, .. } if *known == variable)
-                });
+                let bound = self
+                    .variables
+                    .iter()
+                    .find(|(_, binding)| matches!(binding, Binding::Row { variable: known, .. } if *known == variable));
                 bound.map_or_else(|| "it".to_owned(), |(name, _)| name.clone())
             }
         };
