@@ -39,6 +39,8 @@ pub struct Options {
     pub timing: bool,
     /// Requests are logged for people, whatever the settings say.
     pub text_log: bool,
+    /// Requests are not logged at all (tests).
+    pub quiet: bool,
 }
 
 /// A server that listens.
@@ -63,6 +65,7 @@ impl Server {
         let listener = TcpListener::bind(settings.server.listen).await?;
         let address = listener.local_addr()?;
         let format = match (options.text_log, settings.log.format) {
+            _ if options.quiet => web::Format::Off,
             (false, LogFormat::Json) => web::Format::Json,
             (true, _) | (_, LogFormat::Text) => web::Format::Text,
         };

@@ -1,1 +1,9 @@
-//! Tests that read as stories: apps, people, replies.
+//! Tests that read as stories: an app in a temporary directory, people who call it, replies.
+
+mod app;
+mod person;
+mod reply;
+
+pub use app::{Database, TestApp};
+pub use person::Person;
+pub use reply::Reply;

@@ -1,0 +1,219 @@
+//! An app in a temporary directory, served in this process.
+
+use std::{path::Path, sync::Arc};
+
+use app::{Environment, Settings};
+use engine::{Engine, SystemClock};
+use server::{
+    assemble,
+    serve::{Options, Server},
+};
+use store::{Store, migration};
+use tempfile::TempDir;
+
+use crate::person::Person;
+
+/// Where an app's records are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    /// A file in the app's directory.
+    Sqlite,
+    /// A database of its own on the server that `MAINSTAY_TEST_POSTGRES` names.
+    Postgres,
+}
+
+/// An app that is being served.
+pub struct TestApp {
+    directory: TempDir,
+    server: Option<Server>,
+    base: String,
+    key: String,
+    engine: Arc<Engine>,
+    postgres: Option<PostgresDatabase>,
+}
+
+impl TestApp {
+    /// Serves an app of these files (path and text) from a fresh database.
+    ///
+    /// # Panics
+    /// The app has mistakes, or the database can't be reached.
+    pub async fn start(database: Database, files: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        for (name, text) in files {
+            write(directory.path(), name, text);
+        }
+        Self::serve(database, directory).await
+    }
+
+    /// Serves a copy of a template.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn template(database: Database, name: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates").join(name);
+        copy(&source, directory.path());
+        Self::serve(database, directory).await
+    }
+
+    async fn serve(database: Database, directory: TempDir) -> Self {
+        let postgres = match database {
+            Database::Sqlite => None,
+            Database::Postgres => Some(PostgresDatabase::create().await),
+        };
+        let mut variables = vec![("MAINSTAY_SERVER__LISTEN".to_owned(), "127.0.0.1:0".to_owned())];
+        if let Some(postgres) = &postgres {
+            variables.push(("MAINSTAY_SERVICES__DATABASE".to_owned(), postgres.url.clone()));
+        }
+        let loaded = app::load(directory.path(), &variables.into_iter().collect::<Environment>());
+        assert!(!loaded.has_errors(), "{}", app::render(&loaded.diagnostics, &loaded.sources, false));
+        let (settings, catalog) = (loaded.settings.expect("settings"), Arc::new(loaded.catalog.expect("a catalog")));
+        migrate(&settings, &catalog).await;
+        let store = assemble::open_store(&settings).await.unwrap_or_else(|problem| panic!("{problem:?}"));
+        let key = auth::NewKey::make("test", vec!["admin".to_owned()], 0);
+        store.add_key(key.stored).await.unwrap_or_else(|problem| panic!("{problem:?}"));
+        let engine = Arc::new(Engine::new(catalog, store, Arc::new(SystemClock)));
+        let options = Options { quiet: true, ..Options::default() };
+        let server = Server::start(&settings, Arc::clone(&engine), options).await.expect("a server");
+        let base = format!("http://{}", server.address());
+        Self { directory, server: Some(server), base, key: key.text, engine, postgres }
+    }
+
+    /// The directory of the app.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Where it is served.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The engine behind the door, for what no door shows.
+    #[must_use]
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// The store below.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        self.engine.store()
+    }
+
+    /// Somebody unknown.
+    #[must_use]
+    pub fn stranger(&self) -> Person {
+        Person::new(self.base.clone(), None)
+    }
+
+    /// Somebody with an administrator's key.
+    #[must_use]
+    pub fn admin(&self) -> Person {
+        Person::new(self.base.clone(), Some(self.key.clone()))
+    }
+
+    /// What has happened, oldest first: `posts.created`.
+    ///
+    /// # Panics
+    /// The log can't be read.
+    pub async fn changes(&self) -> Vec<String> {
+        let catalog = Arc::clone(self.engine.gate().catalog());
+        let entries = self.store().entries(&catalog, 0, 10_000).await.unwrap_or_else(|problem| panic!("{problem:?}"));
+        let name = |entry: &model::Entry| catalog.schema.get(entry.resource).name.clone();
+        entries.iter().map(|entry| format!("{}.{}", name(entry), entry.action.name())).collect()
+    }
+
+    /// Stops the server and removes what it left.
+    pub async fn stop(mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+        if let Some(postgres) = self.postgres.take() {
+            postgres.remove().await;
+        }
+    }
+}
+
+async fn migrate(settings: &Settings, catalog: &rules::Catalog) {
+    let target = migration::Database::of(&catalog.schema);
+    match &settings.services.database {
+        app::settings::Database::Sqlite(path) => {
+            std::fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).expect("a data directory");
+            let options = store_sqlite::migrate::Options {
+                target: &target,
+                scripts: &[],
+                now: 0,
+                allow_data_loss: false,
+                backup: false,
+            };
+            store_sqlite::migrate::apply(path, &options).unwrap_or_else(|error| panic!("{error}"));
+        }
+        app::settings::Database::Postgres(url) => {
+            let (mut client, connection) =
+                tokio_postgres::connect(url.expose(), tokio_postgres::NoTls).await.expect("PostgreSQL");
+            let connection = tokio::spawn(connection);
+            let options =
+                store_postgres::migrate::Options { target: &target, scripts: &[], now: 0, allow_data_loss: false };
+            store_postgres::migrate::apply(&mut client, &options).await.unwrap_or_else(|error| panic!("{error}"));
+            drop(client);
+            let _ = connection.await;
+        }
+    }
+}
+
+/// A database of a test's own.
+struct PostgresDatabase {
+    name: String,
+    url: String,
+}
+
+impl PostgresDatabase {
+    async fn create() -> Self {
+        let name = format!("mainstay_test_{:016x}", rand::random::<u64>());
+        execute(&format!("CREATE DATABASE {name}")).await;
+        let server = server_url();
+        let (base, _) = server.rsplit_once('/').expect("a URL with a database");
+        let url = format!("{base}/{name}");
+        Self { name, url }
+    }
+
+    async fn remove(self) {
+        execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)).await;
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the variable is the tests' own")]
+fn server_url() -> String {
+    std::env::var("MAINSTAY_TEST_POSTGRES").unwrap_or_else(|_| "postgres://root@127.0.0.1:5432/postgres".to_owned())
+}
+
+async fn execute(sql: &str) {
+    let (client, connection) =
+        tokio_postgres::connect(&server_url(), tokio_postgres::NoTls).await.expect("PostgreSQL is needed by the tests");
+    let connection = tokio::spawn(connection);
+    client.batch_execute(sql).await.expect("the test's database");
+    drop(client);
+    let _ = connection.await;
+}
+
+fn write(directory: &Path, name: &str, text: &str) {
+    let path = directory.join(name);
+    std::fs::create_dir_all(path.parent().unwrap_or(directory)).expect("a directory");
+    std::fs::write(path, text).expect("a file");
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("a directory") {
+        let entry = entry.expect("an entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir_all(&target).expect("a directory");
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("a copy");
+        }
+    }
+}

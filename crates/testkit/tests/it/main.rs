@@ -1,0 +1,38 @@
+//! Everything through the public door, in one binary.
+
+mod book;
+mod house;
+mod http;
+mod reading;
+mod refusals;
+mod same;
+mod shop;
+mod writing;
+
+/// A test for each database: `both! { async fn name(app: TestApp) using FILES { … } }`.
+macro_rules! both {
+    ($($(#[$meta:meta])* async fn $name:ident($app:ident) using $files:ident $body:block)*) => {$(
+        mod $name {
+            use super::*;
+
+            async fn story($app: &testkit::TestApp) $body
+
+            $(#[$meta])*
+            #[tokio::test]
+            async fn on_sqlite() {
+                let app = testkit::TestApp::start(testkit::Database::Sqlite, $files).await;
+                story(&app).await;
+                app.stop().await;
+            }
+
+            $(#[$meta])*
+            #[tokio::test]
+            async fn on_postgres() {
+                let app = testkit::TestApp::start(testkit::Database::Postgres, $files).await;
+                story(&app).await;
+                app.stop().await;
+            }
+        }
+    )*};
+}
+pub(crate) use both;
