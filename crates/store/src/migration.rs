@@ -9,6 +9,7 @@ pub mod diff;
 pub mod names;
 pub mod physical;
 pub mod plan;
+pub mod reconcile;
 pub mod report;
 #[doc(hidden)]
 pub mod samples;

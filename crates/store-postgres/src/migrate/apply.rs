@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use store::migration::{
     Database, MigrationError, Plan, Preview, Refusal, diff,
     plan::Check,
+    reconcile::{Found, FoundTable, reconcile},
     report::{Applied, Outcome, PlannedStep},
     script::{self, Script},
 };
@@ -107,12 +108,16 @@ struct Migration<'a> {
 impl<'a> Migration<'a> {
     async fn prepare(transaction: &Transaction<'_>, options: &Options<'a>) -> Result<Self, MigrationError> {
         let status = status(transaction).await?;
-        let plan = diff(&read_database(transaction).await?, options.target);
         let scripts = script::pending(options.scripts, &status.scripts())?;
         // In a new database there is nothing yet that scripts could be about; they follow the tables there.
         if status.version() > 0 {
             run_scripts(transaction, &scripts).await?;
         }
+        let mut old = read_database(transaction).await?;
+        if status.version() > 0 && !scripts.is_empty() {
+            old = reconcile(&old, options.target, &find_tables(transaction).await?);
+        }
+        let plan = diff(&old, options.target);
         let mut steps = Vec::with_capacity(plan.steps.len());
         for (step, sql) in plan.steps.iter().zip(render(&plan, options.now)) {
             let mut refusals = Vec::new();
@@ -200,4 +205,15 @@ async fn refusal(transaction: &Transaction<'_>, check: &Check) -> Result<Option<
 
 async fn find(transaction: &Transaction<'_>, query: &str) -> Result<Vec<tokio_postgres::Row>, MigrationError> {
     transaction.query(query, &[]).await.map_err(|error| failed(&format!("run `{query}`"), error))
+}
+
+/// What tables there are, with their columns and indexes.
+async fn find_tables(transaction: &Transaction<'_>) -> Result<Found, MigrationError> {
+    const QUERY: &str = "SELECT c.relname::text, \
+        ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped), \
+        ARRAY(SELECT i.relname::text FROM pg_index JOIN pg_class i ON i.oid = indexrelid WHERE indrelid = c.oid) \
+        FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace";
+    let rows = find(transaction, QUERY).await?;
+    let table = |row: &tokio_postgres::Row| (row.get(0), FoundTable { columns: row.get(1), indexes: row.get(2) });
+    Ok(rows.iter().map(table).collect())
 }

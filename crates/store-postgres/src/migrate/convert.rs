@@ -163,7 +163,7 @@ pub(super) fn find_loss(loss: &Loss) -> String {
 
 /// The clauses that change a column's type, or none where PostgreSQL sees no difference.
 pub(super) fn change_type(from: &Column, to: &Column) -> Option<String> {
-    if column_type(from) == column_type(to) {
+    if column_type(from) == column_type(to) && !from.origin.from_script {
         return None;
     }
     let name = quote(&to.name);

@@ -165,7 +165,11 @@ fn change_column(table: &Table, from: &Column, to: &Column) -> Vec<String> {
     }
     let name = quote(&to.name);
     let mut clauses: Vec<_> = change_type(from, to).into_iter().collect();
-    match (from.required, to.required) {
+    if from.origin.from_script {
+        clauses.push(format!("ALTER COLUMN {name} DROP DEFAULT"));
+    }
+    match (from.required || from.origin.from_script, to.required) {
+        _ if from.origin.from_script && to.required => clauses.push(format!("ALTER COLUMN {name} SET NOT NULL")),
         (false, true) => clauses.push(format!("ALTER COLUMN {name} SET NOT NULL")),
         (true, false) => clauses.push(format!("ALTER COLUMN {name} DROP NOT NULL")),
         _ => {}

@@ -5,13 +5,14 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 use store::migration::{
     Database, MigrationError, Plan, Preview, diff,
+    reconcile::reconcile,
     report::{Applied, Outcome, PlannedStep},
     script::{self, Script},
 };
 
 use super::{
     backup::back_up,
-    checks::{check_foreign_keys, finds_any, holds_data, refusal},
+    checks::{check_foreign_keys, find_tables, finds_any, holds_data, refusal},
     convert::find_loss,
     foreign::{foreign_objects, restore},
     render::render,
@@ -80,13 +81,17 @@ struct Migration<'a> {
 impl<'a> Migration<'a> {
     fn prepare(connection: &Transaction<'_>, options: &Options<'a>) -> Result<Self, MigrationError> {
         let status = read_status(connection)?;
-        let plan = diff(&read_database(connection)?, options.target);
         let scripts = script::pending(options.scripts, &status.scripts())?;
         let held_data = holds_data(connection)?;
         // In a new database there is nothing yet that scripts could be about; they follow the tables there.
         if status.version() > 0 {
             scripts.iter().try_for_each(|script| connection.run_script(script))?;
         }
+        let mut old = read_database(connection)?;
+        if status.version() > 0 && !scripts.is_empty() {
+            old = reconcile(&old, options.target, &find_tables(connection)?);
+        }
+        let plan = diff(&old, options.target);
         let mut steps = Vec::with_capacity(plan.steps.len());
         for (step, sql) in plan.steps.iter().zip(render(&plan, options.now)) {
             let mut refusals = Vec::new();

@@ -1,7 +1,7 @@
 //! Questions to the database before and after a migration: what does not fit, what would be lost, what leads nowhere.
 
 use rusqlite::{Connection, types::ValueRef};
-use store::migration::{MigrationError, Refusal, plan::Check};
+use store::migration::{MigrationError, Refusal, plan::Check, reconcile::Found};
 
 use super::{convert::find_unfit, ddl::quote, state::failed};
 
@@ -74,4 +74,26 @@ pub(super) fn check_foreign_keys(connection: &Connection) -> Result<(), Migratio
     };
     let refusals = find().map_err(|error| failed("check references", error))?;
     if refusals.is_empty() { Ok(()) } else { Err(MigrationError::Refused(refusals)) }
+}
+
+/// What tables there are, with their columns and indexes.
+pub(super) fn find_tables(connection: &Connection) -> Result<Found, MigrationError> {
+    let find = || {
+        let mut found = Found::new();
+        let mut statement = connection.prepare(
+            "SELECT tbl_name, type, name FROM sqlite_master WHERE type IN ('table', 'index') UNION ALL \
+             SELECT t.name, 'column', c.name FROM sqlite_master AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table'",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let table = found.entry(row.get(0)?).or_default();
+            match row.get::<_, String>(1)?.as_str() {
+                "column" => table.columns.push(row.get(2)?),
+                "index" => table.indexes.push(row.get(2)?),
+                _ => {}
+            }
+        }
+        Ok(found)
+    };
+    find().map_err(|error: rusqlite::Error| failed("read the schema", error))
 }

@@ -56,7 +56,9 @@ fn asks_for_rebuild(change: &Change) -> bool {
         // `NOT NULL` would need a default that stays.
         Change::AddColumn { column, .. } => column.required,
         Change::ChangeColumn { from, to, .. } => {
-            define_column(from) != define_column(to) || convert(from, to, "") != convert(from, from, "")
+            from.origin.from_script
+                || define_column(from) != define_column(to)
+                || convert(from, to, "") != convert(from, from, "")
         }
         _ => false,
     }

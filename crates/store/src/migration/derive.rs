@@ -55,7 +55,7 @@ fn column(schema: &Schema, field: &Field) -> Column {
         required: field.required || kept,
         references: field.target_one().map(|target| schema.get(target).name.clone()),
         limits: limits(field),
-        origin: Origin { renamed_from: field.renamed_from.clone(), fill },
+        origin: Origin { renamed_from: field.renamed_from.clone(), fill, ..Origin::default() },
     }
 }
 

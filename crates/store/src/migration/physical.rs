@@ -131,6 +131,8 @@ pub struct Origin {
     pub renamed_from: Option<String>,
     /// What records that are there get.
     pub fill: Fill,
+    /// A script has made it, so nothing is sure of it but its name.
+    pub from_script: bool,
 }
 
 /// What records that are there get in a new column.

@@ -36,7 +36,7 @@ pub fn optional(name: &str, kind: Type) -> Column {
 /// A required column whose default is this value.
 #[must_use]
 pub fn filled(name: &str, kind: Type, value: Value) -> Column {
-    let origin = Origin { renamed_from: None, fill: Fill::Value(value) };
+    let origin = Origin { renamed_from: None, fill: Fill::Value(value), ..Origin::default() };
     Column { required: true, origin, ..optional(name, kind) }
 }
 
@@ -246,7 +246,7 @@ fn fill(chance: &mut Chance, kind: Type, list: bool) -> Origin {
         _ if list => Fill::Value(Value::List((0..chance.below(3)).map(|_| value(chance, kind)).collect())),
         _ => Fill::Value(value(chance, kind)),
     };
-    Origin { renamed_from: None, fill }
+    Origin { renamed_from: None, fill, ..Origin::default() }
 }
 
 /// A value of a type.

@@ -11,7 +11,7 @@ use store::migration::{
 };
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::town::Town;
+use super::{structure::describe, town::Town};
 use crate::migrate::{self, Options};
 
 const TEXT: Type = Type::Text { fold_case: false };
@@ -99,7 +99,7 @@ async fn values_are_filled_converted_and_renamed() {
         (TEXT, ["'A'", "'a'", "NULL"], FOLDED, ["A", "a", "NULL"]),
     ] {
         shop.three(&optional("x", from), values).await;
-        let renamed = Origin { renamed_from: Some("x".into()), fill: Fill::Nothing };
+        let renamed = Origin { renamed_from: Some("x".into()), fill: Fill::Nothing, ..Origin::default() };
         shop.migrate(&app(&[ants(&[Column { origin: renamed, ..optional("y", to) }])])).await.unwrap();
         let value = if to == Type::DateTime { "(extract(epoch FROM y) * 1000000)::bigint" } else { "y" };
         assert_eq!(shop.query(&format!("SELECT {value} FROM ants ORDER BY id")).await, expected, "{from:?} to {to:?}");
@@ -109,7 +109,7 @@ async fn values_are_filled_converted_and_renamed() {
     let price = filled("price", decimal(8, 2), Value::Decimal(Decimal::new(95, 1)));
     let since = Column {
         required: true,
-        origin: Origin { renamed_from: None, fill: Fill::Now },
+        origin: Origin { renamed_from: None, fill: Fill::Now, ..Origin::default() },
         ..optional("since", Type::DateTime)
     };
     let tags = Column { list: true, ..filled("tags", TEXT, Value::List(vec![Value::text("it's"), Value::text("\\")])) };
@@ -289,6 +289,34 @@ async fn scripts_run_once_before_the_checks_and_can_not_end_the_transaction() {
     assert_eq!(shop.migrate(&after).await.unwrap().version, 3);
     shop.scripts = write("SELECT 1");
     assert!(matches!(shop.migrate(&after).await, Err(MigrationError::ChangedScript(_))));
+    drop(shop);
+    town.drop().await;
+}
+
+#[tokio::test]
+async fn a_script_may_split_one_column_in_two() {
+    let town = Town::new().await;
+    let mut shop = Shop::new(&town).await;
+    let first = Column { required: true, ..optional("first", TEXT) };
+    let after = app(&[ants(&[first, optional("last", FOLDED)])]);
+    shop.begin(&after, "").await;
+    let made = describe(&shop.client).await;
+
+    shop.three(&optional("x", TEXT), ["'Ann Lee'", "'Bob Ray'", "'Cy Day'"]).await;
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(
+        directory.path().join("0001_split.sql"),
+        "ALTER TABLE ants ADD COLUMN first text, ADD COLUMN last varchar(9) DEFAULT 'none', ADD COLUMN spare int;
+         UPDATE ants SET first = split_part(x, ' ', 1), last = split_part(x, ' ', 2);
+         ALTER TABLE ants DROP COLUMN x;",
+    )
+    .unwrap();
+    shop.scripts = script::read(directory.path()).unwrap();
+
+    assert_eq!(shop.migrate(&after).await.unwrap().steps.len(), 3);
+
+    assert_eq!(shop.query("SELECT first, last FROM ants WHERE id < 3 ORDER BY id").await, ["Ann Lee", "Bob Ray"]);
+    assert_eq!(describe(&shop.client).await, made);
     drop(shop);
     town.drop().await;
 }

@@ -8,7 +8,7 @@ use store::migration::{
     samples::{app, filled, optional, table},
 };
 
-use super::shop::Shop;
+use super::{shop::Shop, structure::describe};
 use crate::migrate::{self, status};
 
 const TEXT: Type = Type::Text { fold_case: false };
@@ -76,6 +76,36 @@ fn scripts_run_once_before_the_checks() {
 
     shop.script("0001_fill.sql", "UPDATE ants SET x = 'other';");
     assert!(matches!(shop.migrate(&after), Err(MigrationError::ChangedScript(name)) if name == "0001_fill"));
+}
+
+#[test]
+fn a_script_may_split_one_column_in_two() {
+    let mut shop = with_rows();
+    shop.run("UPDATE ants SET x = 'Ann Lee'");
+    shop.script(
+        "0001_split.sql",
+        "ALTER TABLE ants ADD COLUMN first TEXT; ALTER TABLE ants ADD COLUMN last VARCHAR(9) DEFAULT 'none';
+         ALTER TABLE ants ADD COLUMN spare TEXT;
+         UPDATE ants SET first = substr(x, 1, instr(x, ' ') - 1), last = substr(x, instr(x, ' ') + 1);
+         ALTER TABLE ants DROP COLUMN x;",
+    );
+    let first = Column { required: true, ..optional("first", TEXT) };
+    let after = app(&[ants(&[first, optional("last", Type::Text { fold_case: true })])]);
+
+    let outcome = shop.migrate(&after).unwrap();
+
+    assert_eq!(
+        outcome.steps,
+        [
+            "drop column `spare` of `ants`",
+            "take over column `first` of `ants` from a script",
+            "take over column `last` of `ants` from a script"
+        ]
+    );
+    assert_eq!(shop.query("SELECT * FROM ants"), ["1 1 Ann Lee", "2 1 Ann Lee"]);
+    let made = Shop::with(&after, "");
+    let structure = |shop: &Shop| describe(&rusqlite::Connection::open(shop.path()).unwrap());
+    assert_eq!(structure(&shop), structure(&made));
 }
 
 #[test]

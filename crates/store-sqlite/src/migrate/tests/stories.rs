@@ -41,11 +41,11 @@ fn a_new_field_is_filled_with_its_default_and_the_rest_stays() {
     let price = filled("price", Type::Decimal { precision: 8, scale: 2 }, Value::Decimal(Decimal::new(95, 1)));
     let since = Column {
         required: true,
-        origin: Origin { renamed_from: None, fill: Fill::Now },
+        origin: Origin { renamed_from: None, fill: Fill::Now, ..Origin::default() },
         ..optional("since", Type::DateTime)
     };
     let note = Column {
-        origin: Origin { renamed_from: None, fill: Fill::Value(Value::text("it's")) },
+        origin: Origin { renamed_from: None, fill: Fill::Value(Value::text("it's")), ..Origin::default() },
         ..optional("note", TEXT)
     };
     let after = app(&[ants(&[name, price, since, note])]);
@@ -87,7 +87,7 @@ fn a_renamed_field_keeps_its_values_and_indexes() {
         |column: &Column| Table { indexes: vec![unique("ants", column)], ..ants(std::slice::from_ref(column)) };
     let shop = Shop::with(&app(&[with_index(&old)]), "INSERT INTO ants VALUES (1, 1, 'a'), (2, 2, NULL)");
     let new = Column {
-        origin: Origin { renamed_from: Some("name".into()), fill: Fill::Nothing },
+        origin: Origin { renamed_from: Some("name".into()), fill: Fill::Nothing, ..Origin::default() },
         ..optional("title", FOLDED)
     };
 

@@ -132,12 +132,16 @@ pub(super) fn diff(database: &Database, pairs: &Pairs<'_>, new: &Table, steps: &
 }
 
 fn change(database: &Database, table: &Table, from: &Column, to: &Column) -> Option<Step> {
-    if from.same_structure(to) && from.limits == to.limits {
+    let from_script = from.origin.from_script;
+    if from.same_structure(to) && from.limits == to.limits && !from_script {
         return None;
     }
     let before = Column { name: to.name.clone(), ..from.clone() };
     Some(Step {
-        words: format!("change `{}` of `{}`: {}", to.name, table.name, words::changes(from, to)),
+        words: match from_script {
+            true => format!("take over column `{}` of `{}` from a script", to.name, table.name),
+            false => format!("change `{}` of `{}`: {}", to.name, table.name, words::changes(from, to)),
+        },
         loss: None,
         checks: checks(database, table, from, to),
         change: Change::ChangeColumn { table: table.name.clone(), from: Box::new(before), to: Box::new(to.clone()) },

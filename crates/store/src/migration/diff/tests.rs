@@ -13,7 +13,10 @@ fn ants(columns: &[Column]) -> Database {
 }
 
 fn renamed(name: &str, from: &str, kind: Type) -> Column {
-    Column { origin: Origin { renamed_from: Some(from.into()), fill: Fill::Nothing }, ..optional(name, kind) }
+    Column {
+        origin: Origin { renamed_from: Some(from.into()), fill: Fill::Nothing, ..Origin::default() },
+        ..optional(name, kind)
+    }
 }
 
 fn words(old: &Database, new: &Database) -> Vec<String> {
