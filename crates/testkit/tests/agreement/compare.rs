@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use model::{Caller, ResourceIndex};
+use model::{Caller, ResourceIndex, Value};
 use rules::{Rule, Situation};
 use sql::Facts;
 use store_postgres::dialect::Postgres;
@@ -22,6 +22,8 @@ pub(crate) struct Comparison<'a> {
     sqlite: SqliteWorld,
     postgres: Option<PostgresWorld>,
     counts: Counts,
+    /// What the request brings beside the text.
+    pub(crate) inputs: Vec<Value>,
 }
 
 /// What was compared.
@@ -47,7 +49,7 @@ impl<'a> Comparison<'a> {
             Some(url) => Some(PostgresWorld::new(url, world).await),
             None => None,
         };
-        Self { world, callers, sqlite, postgres, counts: Counts::default() }
+        Self { world, callers, sqlite, postgres, counts: Counts::default(), inputs: Vec::new() }
     }
 
     /// Compares the verdicts on a rule, as it is for each caller, about every record of a resource; says where they
@@ -100,11 +102,18 @@ impl<'a> Comparison<'a> {
         let records = self.world.of(resource);
         // Some record or other stands for what would be stored; few rules ask about it.
         let new = records.get(self.counts.rules * 7 % records.len().max(1));
-        let blank = Situation { caller: Some(caller), tests, new, relations: self.world, ..Situation::blank(schema) };
+        let blank = Situation {
+            caller: Some(caller),
+            tests,
+            new,
+            inputs: &self.inputs,
+            relations: self.world,
+            ..Situation::blank(schema)
+        };
         let judge = |record| Situation { record: Some(record), ..blank }.judge(&rule.condition);
         let expected: HashSet<_> = records.iter().filter(|record| judge(record)).map(key_of).collect();
 
-        let facts = Facts { caller: Some(caller), new, ..Facts::default() };
+        let facts = Facts { caller: Some(caller), new, inputs: &self.inputs, ..Facts::default() };
         let rows = Query::rows(&Sqlite, schema, resource, &rule.condition, tests);
         same("SQLite, rows", &expected, &self.sqlite.select(&rows, &facts)?, &rows)?;
 

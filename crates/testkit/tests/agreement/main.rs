@@ -1,7 +1,7 @@
 //! The promise of the rule language: memory, SQLite and PostgreSQL give the same verdict about every record.
 //!
 //! [`edges`] asks about what is easy to get wrong, by hand; [`generated`] draws rules from the grammar,
-//! [`plans`] looks at the text.
+//! [`inputs`] tries short-form filters, [`plans`] looks at the text.
 //! `MAINSTAY_TEST_POSTGRES` is the database to use, `MAINSTAY_AGREEMENT_RULES` how many rules are drawn,
 //! `MAINSTAY_AGREEMENT_SEED` which ones.
 
@@ -15,6 +15,7 @@
 mod compare;
 mod edges;
 mod generated;
+mod inputs;
 mod plans;
 mod postgres;
 mod query;
