@@ -23,11 +23,11 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use web::{Body, Request};
 
-use crate::{ring::Ring, tail::Tail};
 pub use crate::{
     kept::ChangeKind,
     subscription::{Change, Event, Subscription},
 };
+use crate::{ring::Ring, tail::Tail};
 
 /// The most subscriptions of a process.
 const SUBSCRIPTIONS: usize = 10_000;
@@ -134,3 +134,6 @@ impl Shared {
         Problem::unavailable("too many clients listen already", format!("{most} subscriptions are open"), 5)
     }
 }
+
+#[cfg(test)]
+mod tests;

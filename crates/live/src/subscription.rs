@@ -61,8 +61,9 @@ pub struct Subscription {
     resume: i64,
     /// What follows, not judged yet.
     waiting: VecDeque<Arc<Kept>>,
-    /// Where the position is once these are told.
+    /// Where the position is once these are told, and the greatest sequence met as far as that.
     upto: i64,
+    met: i64,
     faults: usize,
     stage: Stage,
     _listening: Listening,
@@ -113,6 +114,7 @@ impl Subscription {
             resume: position,
             waiting: VecDeque::new(),
             upto: position,
+            met: position,
             faults: 0,
             stage,
             _listening: listening,
@@ -187,8 +189,8 @@ impl Subscription {
         let sequence = entry.sequence;
         self.waiting.pop_front();
         self.faults = 0;
-        self.resume = sequence;
-        self.position = if self.waiting.is_empty() { self.upto } else { sequence };
+        (self.position, self.resume) =
+            if self.waiting.is_empty() { (self.upto, self.met) } else { (sequence, sequence) };
         Ok(match told {
             Some(Told { kind, data }) => Step::Told(Change { sequence, kind, data }),
             None => Step::Nothing,
@@ -225,9 +227,9 @@ impl Subscription {
         self.faults = 0;
         let caught_up = piece.upto == self.position && piece.entries.is_empty();
         self.upto = piece.upto;
+        self.met = piece.met.max(self.resume);
         if piece.entries.is_empty() {
-            self.position = piece.upto;
-            self.resume = self.resume.max(piece.met);
+            (self.position, self.resume) = (self.upto, self.met);
         }
         self.waiting = piece.entries;
         Ok(if caught_up { Step::CaughtUp } else { Step::Nothing })

@@ -128,7 +128,11 @@ async fn follow(shared: Arc<Shared>, mut latest: watch::Receiver<i64>) {
         let failed = match pulled {
             Ok(Ok(())) => false,
             Ok(Err(problem)) => {
-                tracing::warn!(detail = problem.detail, cause = problem.cause, "the event log could not be read; trying again");
+                tracing::warn!(
+                    detail = problem.detail,
+                    cause = problem.cause,
+                    "the event log could not be read; trying again"
+                );
                 true
             }
             Err(_) => {
