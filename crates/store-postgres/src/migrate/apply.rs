@@ -9,7 +9,7 @@ use store::migration::{
     report::{Applied, Outcome, PlannedStep},
     script::{self, Script},
 };
-use tokio_postgres::{Client, IsolationLevel, Transaction};
+use tokio_postgres::{Client, IsolationLevel, Transaction, error::SqlState};
 
 use super::{
     convert::{find_loss, find_unfit},
@@ -111,7 +111,9 @@ impl<'a> Migration<'a> {
         let scripts = script::pending(options.scripts, &status.scripts())?;
         // In a new database there is nothing yet that scripts could be about; they follow the tables there.
         if status.version() > 0 {
-            run_scripts(transaction, &scripts).await?;
+            for script in &scripts {
+                run_script(transaction, script).await?;
+            }
         }
         let mut old = read_database(transaction).await?;
         if status.version() > 0 && !scripts.is_empty() {
@@ -139,13 +141,17 @@ impl<'a> Migration<'a> {
         for statement in self.preview.steps.iter().flat_map(|step| &step.sql) {
             transaction.batch_execute(statement).await.map_err(|error| failed(&format!("run `{statement}`"), error))?;
         }
+        let mut left_out = Vec::new();
         if self.preview.version == 0 {
-            run_scripts(transaction, &self.scripts).await?;
+            for script in &self.scripts {
+                left_out.extend(try_script(transaction, script).await?);
+            }
         }
         let version = self.record(transaction, options.now).await?;
         Ok(Outcome {
             version,
             scripts: self.preview.scripts.clone(),
+            left_out,
             steps: self.preview.steps.iter().map(|step| step.words.clone()).collect(),
             backup: None,
         })
@@ -177,18 +183,48 @@ impl<'a> Migration<'a> {
     }
 }
 
-async fn run_scripts(transaction: &Transaction<'_>, scripts: &[&Script]) -> Result<(), MigrationError> {
-    for script in scripts {
-        if let Some(word) = script::transaction_control(&script.text) {
-            let problem = format!("`{word}` would end the migration's transaction, which is not for scripts to do");
-            return Err(MigrationError::BadScript { file: format!("{}.sql", script.name), problem });
-        }
-        transaction
-            .batch_execute(&script.text)
-            .await
-            .map_err(|error| MigrationError::Script { name: script.name.clone(), source: error.into() })?;
+async fn run_script(transaction: &Transaction<'_>, script: &Script) -> Result<(), MigrationError> {
+    if let Some(word) = script::transaction_control(&script.text) {
+        let problem = format!("`{word}` would end the migration's transaction, which is not for scripts to do");
+        return Err(MigrationError::BadScript { file: format!("{}.sql", script.name), problem });
     }
-    Ok(())
+    let failed =
+        |error: tokio_postgres::Error| MigrationError::Script { name: script.name.clone(), source: error.into() };
+    transaction.batch_execute(&script.text).await.map_err(failed)
+}
+
+/// Runs a script in a database whose tables have just been made. One that is about tables as they used to be is left out
+/// whole; the answer then says why.
+async fn try_script(transaction: &Transaction<'_>, script: &Script) -> Result<Option<String>, MigrationError> {
+    let savepoint = async |statement: &str| {
+        transaction.batch_execute(statement).await.map_err(|error| failed(&format!("run `{statement}`"), error))
+    };
+    savepoint("SAVEPOINT script").await?;
+    let left_out = match run_script(transaction, script).await {
+        Ok(()) => None,
+        Err(error) => {
+            let reason = misfit(&error).ok_or(error)?;
+            savepoint("ROLLBACK TO SAVEPOINT script").await?;
+            Some(reason)
+        }
+    };
+    savepoint("RELEASE SAVEPOINT script").await?;
+    Ok(left_out)
+}
+
+/// What makes a script useless for a new database, if that is all that is wrong.
+fn misfit(error: &MigrationError) -> Option<String> {
+    const SIGNS: &[SqlState] = &[
+        SqlState::UNDEFINED_COLUMN,
+        SqlState::UNDEFINED_TABLE,
+        SqlState::UNDEFINED_OBJECT,
+        SqlState::DUPLICATE_COLUMN,
+        SqlState::DUPLICATE_TABLE,
+        SqlState::DUPLICATE_OBJECT,
+    ];
+    let MigrationError::Script { name, source } = error else { return None };
+    let cause = source.downcast_ref::<tokio_postgres::Error>()?.as_db_error()?;
+    SIGNS.contains(cause.code()).then(|| format!("{name}: {}", cause.message()))
 }
 
 async fn refusal(transaction: &Transaction<'_>, check: &Check) -> Result<Option<Refusal>, MigrationError> {

@@ -121,8 +121,11 @@ impl<'a> Migration<'a> {
             execute(connection, statement)?;
         }
         restore(connection, &others)?;
+        let mut left_out = Vec::new();
         if preview.version == 0 {
-            self.scripts.iter().try_for_each(|script| connection.run_script(script))?;
+            for script in &self.scripts {
+                left_out.extend(connection.try_script(script)?);
+            }
         }
         if self.changes_tables() {
             check_foreign_keys(connection)?;
@@ -131,6 +134,7 @@ impl<'a> Migration<'a> {
         Ok(Outcome {
             version,
             scripts: preview.scripts.clone(),
+            left_out,
             steps: preview.steps.iter().map(|step| step.words.clone()).collect(),
             backup: None,
         })

@@ -8,6 +8,9 @@ use std::{
 use rusqlite::{Connection, OpenFlags, backup::Backup};
 use store::migration::{MigrationError, report::Cause};
 
+/// What ends the name of a copy that is not whole yet.
+const PARTIAL: &str = ".partial";
+
 /// Copies the database as it is committed to `{path}.backup-{UTC time}-{version}`. The copy is whole and on the disk when
 /// this returns, or not there under that name.
 ///
@@ -15,14 +18,31 @@ use store::migration::{MigrationError, report::Cause};
 /// [`MigrationError::Backup`]
 pub(super) fn back_up(path: &Path, now: i64, version: i64) -> Result<PathBuf, MigrationError> {
     let target = free_name(path, now, version);
-    let partial = with_suffix(&target, ".partial");
-    let copied = copy(path, &partial).and_then(|()| settle(&partial, &target));
+    let partial = with_suffix(&target, PARTIAL);
+    let copied = clear_leftovers(path).and_then(|()| copy(path, &partial)).and_then(|()| settle(&partial, &target));
     copied.map_err(|source| {
         // What is left of a failed copy is of no use; the failure itself is what is reported.
         let _ = fs::remove_file(&partial);
         MigrationError::Backup { path: target.clone(), source }
     })?;
     Ok(target)
+}
+
+/// One who was killed may have left half a copy. Nobody else is at it: we hold the lock of writers.
+fn clear_leftovers(path: &Path) -> Result<(), Cause> {
+    let prefix = format!("{}.backup-", path.file_name().unwrap_or_default().to_string_lossy());
+    for entry in fs::read_dir(directory_of(path))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(&prefix) && name.ends_with(PARTIAL) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 /// Copies in one go, on connections of its own: the one that migrates holds the lock of writers, not of readers.
@@ -44,10 +64,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), Cause> {
 fn settle(partial: &Path, target: &Path) -> Result<(), Cause> {
     File::options().write(true).open(partial)?.sync_all()?;
     fs::rename(partial, target)?;
-    if let Some(directory) = target.parent() {
-        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-        File::open(directory)?.sync_all()?;
-    }
+    File::open(directory_of(target))?.sync_all()?;
     Ok(())
 }
 

@@ -39,7 +39,10 @@ impl Session {
         let in_script = Arc::new(AtomicBool::new(false));
         let watched = Arc::clone(&in_script);
         let guard = move |context: AuthContext<'_>| match context.action {
-            AuthAction::Transaction { .. } | AuthAction::Attach { .. } | AuthAction::Detach { .. }
+            AuthAction::Transaction { .. }
+            | AuthAction::Savepoint { .. }
+            | AuthAction::Attach { .. }
+            | AuthAction::Detach { .. }
                 if watched.load(Ordering::Relaxed) =>
             {
                 Authorization::Deny
@@ -79,6 +82,32 @@ impl Transaction<'_> {
         self.0.in_script.store(false, Ordering::Relaxed);
         ran.map_err(|error| MigrationError::Script { name: script.name.clone(), source: error.into() })
     }
+
+    /// Runs a script in a database whose tables have just been made. One that is about tables as they used to be is left
+    /// out whole; the answer then says why.
+    pub(super) fn try_script(&self, script: &Script) -> Result<Option<String>, MigrationError> {
+        let savepoint = |statement: &str| execute(self, statement);
+        savepoint("SAVEPOINT script")?;
+        let left_out = match self.run_script(script) {
+            Ok(()) => None,
+            Err(error) => {
+                let reason = misfit(&error).ok_or(error)?;
+                savepoint("ROLLBACK TO script")?;
+                Some(reason)
+            }
+        };
+        savepoint("RELEASE script")?;
+        Ok(left_out)
+    }
+}
+
+/// What makes a script useless for a new database, if that is all that is wrong.
+fn misfit(error: &MigrationError) -> Option<String> {
+    const SIGNS: &[&str] =
+        &["no such column", "no such table", "no such index", "duplicate column name", "already exists"];
+    let MigrationError::Script { name, source } = error else { return None };
+    let text = source.to_string();
+    SIGNS.iter().any(|sign| text.contains(sign)).then(|| format!("{name}: {text}"))
 }
 
 impl Deref for Transaction<'_> {

@@ -106,6 +106,9 @@ pub struct Outcome {
     pub version: i64,
     /// The scripts that ran.
     pub scripts: Vec<String>,
+    /// Scripts that a new database has no use for, each with what stood in its way: it speaks of columns or tables that are
+    /// no more, or makes some that are there already. They count as run.
+    pub left_out: Vec<String>,
     /// The words of the steps that were done.
     pub steps: Vec<String>,
     /// Where the database as it was before has been kept (SQLite, where it held anything).

@@ -317,6 +317,11 @@ async fn a_script_may_split_one_column_in_two() {
 
     assert_eq!(shop.query("SELECT first, last FROM ants WHERE id < 3 ORDER BY id").await, ["Ann Lee", "Bob Ray"]);
     assert_eq!(describe(&shop.client).await, made);
+
+    shop.client.batch_execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public").await.unwrap();
+    let outcome = shop.migrate(&after).await.unwrap();
+    assert_eq!(outcome.left_out, ["0001_split: column \"first\" of relation \"ants\" already exists"]);
+    assert_eq!(describe(&shop.client).await, made, "a new database has no use for it");
     drop(shop);
     town.drop().await;
 }

@@ -133,6 +133,31 @@ fn in_a_new_database_scripts_follow_the_tables() {
 }
 
 #[test]
+fn a_new_database_leaves_out_what_is_about_older_tables() {
+    let mut shop = with_rows();
+    shop.script("0001_split.sql", "INSERT INTO ants VALUES (9, 9, 'x'); UPDATE ants SET x = gone;");
+    shop.script("0002_again.sql", "ALTER TABLE ants ADD COLUMN x TEXT;");
+    shop.script("0003_index.sql", "CREATE INDEX own ON ants (x);");
+    let target = app(&[ants(&[optional("x", TEXT)])]);
+    let path = shop.directory().join("new.db");
+
+    let outcome = migrate::apply(&path, &shop.options(&target)).unwrap();
+
+    assert!(outcome.left_out[0].starts_with("0001_split: no such column: gone"), "{:?}", outcome.left_out);
+    assert_eq!(outcome.left_out[1..], ["0002_again: duplicate column name: x"]);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM ants"), 0, "left out whole");
+    assert_eq!(count("SELECT count(*) FROM sqlite_master WHERE name = 'own'"), 1);
+    assert!(migrate::plan(&path, &shop.options(&target)).unwrap().is_empty());
+
+    shop.script("0004_wrong.sql", "NONSENSE;");
+    let other = shop.directory().join("other.db");
+    assert!(matches!(migrate::apply(&other, &shop.options(&target)), Err(MigrationError::Script { .. })));
+    assert_eq!(status(&other).unwrap().version(), 0, "anything else that is wrong stops all");
+}
+
+#[test]
 fn triggers_and_indexes_of_scripts_survive_a_rebuild() {
     let shop = with_rows();
     shop.run(
