@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use model::{Caller, FieldIndex, Problem, Record, Resource, ResourceIndex, Value, json};
+use model::{Action, Caller, FieldIndex, Problem, Record, Resource, ResourceIndex, Value};
 use rules::{Catalog, Condition, plan::WritePlan};
 use rusqlite::{Connection, params_from_iter, types::Value as Kept};
-use store::{LogLine, Tx};
+use store::{Change, LogLine, Purpose, Tx};
 
 use crate::{
     fault::{self, Constraint, problem},
@@ -95,6 +95,28 @@ impl SqliteTx<'_> {
         }
         Ok(missing)
     }
+
+    fn append(&self, revision: i64, line: &LogLine<'_>) -> Result<(), Problem> {
+        const APPEND: &str = "INSERT INTO _events \
+            (seq, time, resource, action, record, revision, actor, request, changed, before, after) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?1, ?6, ?7, ?8, ?9, ?10)";
+        let append = || -> rusqlite::Result<()> {
+            self.connection.prepare_cached(APPEND)?.execute(rusqlite::params![
+                revision,
+                line.caller.now,
+                line.resource.name,
+                line.action.number(),
+                line.id(),
+                line.caller.identity.actor,
+                &*line.caller.request_id,
+                line.changed_names(),
+                line.before_json(),
+                line.after_json(),
+            ])?;
+            Ok(())
+        };
+        append().map_err(|error| problem(&error))
+    }
 }
 
 impl Tx for SqliteTx<'_> {
@@ -103,6 +125,7 @@ impl Tx for SqliteTx<'_> {
         catalog: &Catalog,
         resource: ResourceIndex,
         id: &Value,
+        _purpose: Purpose,
     ) -> Result<Option<Record>, Problem> {
         let texts = statements(catalog);
         let fetch = || -> rusqlite::Result<Option<Record>> {
@@ -130,35 +153,43 @@ impl Tx for SqliteTx<'_> {
         query::holds(self.connection, plan, condition, caller, record, new).map_err(|error| problem(&error))
     }
 
-    async fn next_revision(&mut self) -> Result<i64, Problem> {
-        Ok(self.sequences.next_revision())
-    }
-
-    async fn next_id(&mut self, catalog: &Catalog, resource: ResourceIndex) -> Result<i64, Problem> {
-        let name = &catalog.schema.get(resource).name;
-        let texts = statements(catalog);
-        self.sequences.next_id(self.connection, name, &texts.of(resource).greatest_id).map_err(|error| problem(&error))
-    }
-
-    async fn insert(&mut self, catalog: &Catalog, resource: ResourceIndex, record: &Record) -> Result<(), Problem> {
-        let texts = statements(catalog);
-        let texts = texts.of(resource);
-        if let Value::Integer(id) = record.id() {
-            self.sequences.seen(&catalog.schema.get(resource).name, *id);
-        }
-        let values = texts.columns.iter().map(|field| value::keep(record.get(*field)));
-        self.run(&texts.insert, values.chain([Kept::Integer(record.revision)]))
-            .and_then(|_| self.insert_many(texts, record, None))
-            .map_err(|error| self.refuse(catalog, resource, record, &error))
-    }
-
-    async fn update(
+    async fn create(
         &mut self,
         catalog: &Catalog,
         resource: ResourceIndex,
-        record: &Record,
-        changed: &[FieldIndex],
+        record: &mut Record,
+        caller: &Caller,
     ) -> Result<(), Problem> {
+        let declared = catalog.schema.get(resource);
+        let texts = statements(catalog);
+        let texts = texts.of(resource);
+        match record.id() {
+            Value::Integer(id) => self.sequences.seen(&declared.name, *id),
+            Value::Null => {
+                let next = self.sequences.next_id(self.connection, &declared.name, &texts.greatest_id);
+                record.values[0] = Value::Integer(next.map_err(|error| problem(&error))?);
+            }
+            _ => {}
+        }
+        record.revision = self.sequences.next_revision();
+        let values = texts.columns.iter().map(|field| value::keep(record.get(*field)));
+        self.run(&texts.insert, values.chain([Kept::Integer(record.revision)]))
+            .and_then(|_| self.insert_many(texts, record, None))
+            .map_err(|error| self.refuse(catalog, resource, record, &error))?;
+        let action = Action::Created;
+        let line = LogLine { resource: declared, action, caller, before: None, after: Some(record), changed: &[] };
+        self.append(record.revision, &line)
+    }
+
+    async fn change(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        change: Change<'_>,
+        caller: &Caller,
+    ) -> Result<(), Problem> {
+        let Change { before, after, fields: changed } = change;
+        after.revision = self.sequences.next_revision();
         let declared = catalog.schema.get(resource);
         let mut fields: Vec<FieldIndex> =
             changed.iter().copied().filter(|field| !declared.get(*field).is_many()).collect();
@@ -170,19 +201,32 @@ impl Tx for SqliteTx<'_> {
             sql.push_str(&format!("{} = ?{}, ", quote(&declared.get(*field).name), position + 3));
         }
         sql.push_str("_rev = ?2 WHERE id = ?1");
-        let values = [value::keep(record.id()), Kept::Integer(record.revision)]
+        let values = [value::keep(after.id()), Kept::Integer(after.revision)]
             .into_iter()
-            .chain(fields.iter().map(|field| value::keep(record.get(*field))));
+            .chain(fields.iter().map(|field| value::keep(after.get(*field))));
         let texts = statements(catalog);
         self.run(&sql, values)
-            .and_then(|_| self.insert_many(texts.of(resource), record, Some(changed)))
-            .map_err(|error| self.refuse(catalog, resource, record, &error))
+            .and_then(|_| self.insert_many(texts.of(resource), after, Some(changed)))
+            .map_err(|error| self.refuse(catalog, resource, after, &error))?;
+        let action = Action::Updated;
+        let line = LogLine { resource: declared, action, caller, before: Some(before), after: Some(after), changed };
+        self.append(after.revision, &line)
     }
 
-    async fn delete(&mut self, catalog: &Catalog, resource: ResourceIndex, id: &Value) -> Result<(), Problem> {
+    async fn remove(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        record: &Record,
+        caller: &Caller,
+    ) -> Result<(), Problem> {
+        let declared = catalog.schema.get(resource);
         let texts = statements(catalog);
-        let result = self.run(&texts.of(resource).delete, [value::keep(id)]);
-        result.map(|_| ()).map_err(|error| problem(&error))
+        self.run(&texts.of(resource).delete, [value::keep(record.id())]).map_err(|error| problem(&error))?;
+        let action = Action::Deleted;
+        let line = LogLine { resource: declared, action, caller, before: Some(record), after: None, changed: &[] };
+        let revision = self.sequences.next_revision();
+        self.append(revision, &line)
     }
 
     async fn referring(
@@ -216,39 +260,5 @@ impl Tx for SqliteTx<'_> {
         let sql =
             format!("UPDATE {} SET {} = {to} WHERE id = ?1", quote(&declared.name), quote(&declared.get(field).name));
         self.run(&sql, [value::keep(id)]).map(|_| ()).map_err(|error| problem(&error))
-    }
-
-    async fn append(&mut self, catalog: &Catalog, line: LogLine<'_>) -> Result<(), Problem> {
-        const APPEND: &str = "INSERT INTO _events \
-            (seq, time, resource, action, record, revision, actor, request, changed, before, after) \
-            VALUES (?1, ?2, ?3, ?4, ?5, ?1, ?6, ?7, ?8, ?9, ?10)";
-        let resource = catalog.schema.get(line.resource);
-        let whole = |record: &Record| {
-            let mut text = Vec::with_capacity(256);
-            json::write_record(resource, record, &mut text);
-            String::from_utf8(text).unwrap_or_default()
-        };
-        let full = resource.keep == model::Keep::Full;
-        let before = line.before.filter(|_| full).map(whole);
-        let after = line.after.filter(|_| full).map(whole);
-        let changed = (!line.changed.is_empty())
-            .then(|| line.changed.iter().map(|field| resource.get(*field).name.as_str()).collect::<Vec<_>>().join(","));
-        let id = line.after.or(line.before).map_or(Value::Null, |record| record.id().clone());
-        let append = || -> rusqlite::Result<()> {
-            self.connection.prepare_cached(APPEND)?.execute(rusqlite::params![
-                line.revision,
-                line.caller.now,
-                resource.name,
-                line.action.number(),
-                store::id_text(&id),
-                line.caller.identity.actor,
-                &*line.caller.request_id,
-                changed,
-                before,
-                after,
-            ])?;
-            Ok(())
-        };
-        append().map_err(|error| problem(&error))
     }
 }

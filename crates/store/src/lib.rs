@@ -16,7 +16,7 @@ pub mod transaction;
 pub mod write;
 
 pub use rules::plan::Judgement;
-pub use transaction::{LogLine, Tx};
+pub use transaction::{Change, LogLine, Purpose, Tx};
 
 /// A database with an app in it.
 #[async_trait]

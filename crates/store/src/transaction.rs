@@ -1,6 +1,6 @@
 //! What the write path asks of a database inside one transaction.
 
-use model::{Action, Caller, FieldIndex, Problem, Record, ResourceIndex, Value};
+use model::{Action, Caller, FieldIndex, Keep, Problem, Record, Resource, ResourceIndex, Value, json};
 use rules::{Catalog, Condition, plan::WritePlan};
 
 /// An open transaction. Its futures of SQLite are ready at once, since its writer has a thread of its own.
@@ -12,6 +12,7 @@ pub trait Tx {
         catalog: &Catalog,
         resource: ResourceIndex,
         id: &Value,
+        purpose: Purpose,
     ) -> Result<Option<Record>, Problem>;
 
     /// Judges a condition of the plan that leads through relations, against the state of this transaction; `record` and
@@ -25,27 +26,34 @@ pub trait Tx {
         new: Option<&Record>,
     ) -> Result<bool, Problem>;
 
-    /// The next revision; called once the record is locked, so that revisions of a record grow in commit order.
-    async fn next_revision(&mut self) -> Result<i64, Problem>;
+    /// Inserts a record with its `many` references, and logs it. The record gets its revision, and where its id is null
+    /// the next serial number. A taken unique value is a 409 `conflict`, a missing target a 409 `missing-reference`.
+    async fn create(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        record: &mut Record,
+        caller: &Caller,
+    ) -> Result<(), Problem>;
 
-    /// The next id of a resource with integer ids.
-    async fn next_id(&mut self, catalog: &Catalog, resource: ResourceIndex) -> Result<i64, Problem>;
+    /// Writes the changed fields of a record that was fetched, and logs it. The record gets its next revision: those of a
+    /// record grow in commit order.
+    async fn change(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        change: Change<'_>,
+        caller: &Caller,
+    ) -> Result<(), Problem>;
 
-    /// Inserts a record and its `many` references. A taken unique value is a 409 `conflict`, a missing target
-    /// a 409 `missing-reference`.
-    async fn insert(&mut self, catalog: &Catalog, resource: ResourceIndex, record: &Record) -> Result<(), Problem>;
-
-    /// Writes the changed fields of a record and its revision.
-    async fn update(
+    /// Deletes a record that was fetched and whose referrers are gone, and logs it with a revision of its own.
+    async fn remove(
         &mut self,
         catalog: &Catalog,
         resource: ResourceIndex,
         record: &Record,
-        changed: &[FieldIndex],
+        caller: &Caller,
     ) -> Result<(), Problem>;
-
-    /// Deletes a record whose referrers are gone.
-    async fn delete(&mut self, catalog: &Catalog, resource: ResourceIndex, id: &Value) -> Result<(), Problem>;
 
     /// The ids of records of `from` whose reference (one or many) names `target`; `limit` at most, in the order of ids.
     async fn referring(
@@ -66,20 +74,35 @@ pub trait Tx {
         field: FieldIndex,
         id: &Value,
     ) -> Result<(), Problem>;
+}
 
-    /// Adds an entry to the log.
-    async fn append(&mut self, catalog: &Catalog, line: LogLine<'_>) -> Result<(), Problem>;
+/// Why a record is fetched, for the strength of its lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To change it; records that refer to it may come meanwhile.
+    Change,
+    /// To delete it.
+    Remove,
+}
+
+/// A record before and after a change.
+#[derive(Debug)]
+pub struct Change<'a> {
+    /// As it was fetched.
+    pub before: &'a Record,
+    /// As it shall be; it gets its revision.
+    pub after: &'a mut Record,
+    /// Which fields the writer changed; `updated_at` goes along unnamed.
+    pub fields: &'a [FieldIndex],
 }
 
 /// An entry on its way into the log.
 #[derive(Debug)]
 pub struct LogLine<'a> {
     /// Whose record.
-    pub resource: ResourceIndex,
+    pub resource: &'a Resource,
     /// What was done.
     pub action: Action,
-    /// The revision that the change made.
-    pub revision: i64,
     /// By whom, when, in which request.
     pub caller: &'a Caller,
     /// The record before, unless created.
@@ -88,4 +111,38 @@ pub struct LogLine<'a> {
     pub after: Option<&'a Record>,
     /// Which fields an update changed.
     pub changed: &'a [FieldIndex],
+}
+
+impl LogLine<'_> {
+    /// The record's id as text.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.after.or(self.before).map_or_else(String::new, |record| crate::id_text(record.id()))
+    }
+
+    /// The names of the changed fields with commas between; none where an update changed none.
+    #[must_use]
+    pub fn changed_names(&self) -> Option<String> {
+        let names = || self.changed.iter().map(|field| self.resource.get(*field).name.as_str());
+        (!self.changed.is_empty()).then(|| names().collect::<Vec<_>>().join(","))
+    }
+
+    /// The record before as JSON, where the resource keeps it.
+    #[must_use]
+    pub fn before_json(&self) -> Option<String> {
+        self.whole(self.before)
+    }
+
+    /// The record after as JSON, where the resource keeps it.
+    #[must_use]
+    pub fn after_json(&self) -> Option<String> {
+        self.whole(self.after)
+    }
+
+    fn whole(&self, record: Option<&Record>) -> Option<String> {
+        let record = record.filter(|_| self.resource.keep == Keep::Full)?;
+        let mut text = Vec::with_capacity(256);
+        json::write_record(self.resource, record, &mut text);
+        Some(String::from_utf8(text).unwrap_or_default())
+    }
 }

@@ -14,7 +14,7 @@ use rules::{
     plan::{Operation, OperationKind, Precondition, View, Write, WritePlan, Written},
 };
 
-use crate::transaction::{LogLine, Tx};
+use crate::transaction::{Change, Purpose, Tx};
 
 /// Makes every operation of a write, in order, within the caller's transaction. On an error the caller rolls back.
 ///
@@ -83,12 +83,7 @@ impl<'a, T: Tx> Path<'a, T> {
         if !flaws.is_empty() {
             return Err(Problem::validation(flaws));
         }
-        if record.id().is_null() {
-            record.values[0] = Value::Integer(self.tx.next_id(&plan.catalog, plan.resource).await?);
-        }
-        record.revision = self.tx.next_revision().await?;
-        self.tx.insert(&plan.catalog, plan.resource, &record).await?;
-        self.append(Action::Created, None, Some(&record), &[]).await?;
+        self.tx.create(&plan.catalog, plan.resource, &mut record, self.caller).await?;
         self.written(Action::Created, record).await
     }
 
@@ -100,7 +95,7 @@ impl<'a, T: Tx> Path<'a, T> {
         precondition: &Precondition,
         or_create: bool,
     ) -> Result<Written, Problem> {
-        let Some(old) = self.tx.fetch(&self.plan.catalog, self.plan.resource, id).await? else {
+        let Some(old) = self.tx.fetch(&self.plan.catalog, self.plan.resource, id, Purpose::Change).await? else {
             if !or_create {
                 return Err(Problem::not_found());
             }
@@ -143,7 +138,7 @@ impl<'a, T: Tx> Path<'a, T> {
         edits: Vec<(FieldIndex, rules::plan::Edit)>,
         precondition: &Precondition,
     ) -> Result<Written, Problem> {
-        let old = self.fetch_readable(id).await?;
+        let old = self.fetch_readable(id, Purpose::Change).await?;
         require(precondition, Some(old.revision))?;
         let resource = self.resource();
         let mut new = old.clone();
@@ -176,7 +171,7 @@ impl<'a, T: Tx> Path<'a, T> {
     }
 
     async fn delete(&mut self, id: &Value, precondition: &Precondition) -> Result<Written, Problem> {
-        let old = self.fetch_readable(id).await?;
+        let old = self.fetch_readable(id, Purpose::Remove).await?;
         require(precondition, Some(old.revision))?;
         if !self.holds(&self.plan.delete, Some(&old), None).await? {
             return Err(self.denied(&format!("you may not delete this record of {}", self.resource().name)));
@@ -202,14 +197,13 @@ impl<'a, T: Tx> Path<'a, T> {
             return self.written(Action::Updated, old).await;
         }
         stamp(resource, self.caller, &old, &mut new);
-        new.revision = self.tx.next_revision().await?;
-        self.tx.update(&self.plan.catalog, self.plan.resource, &new, &changed).await?;
-        self.append(Action::Updated, Some(&old), Some(&new), &changed).await?;
+        let change = Change { before: &old, after: &mut new, fields: &changed };
+        self.tx.change(&self.plan.catalog, self.plan.resource, change, self.caller).await?;
         self.written(Action::Updated, new).await
     }
 
-    async fn fetch_readable(&mut self, id: &Value) -> Result<Record, Problem> {
-        let found = self.tx.fetch(&self.plan.catalog, self.plan.resource, id).await?;
+    async fn fetch_readable(&mut self, id: &Value, purpose: Purpose) -> Result<Record, Problem> {
+        let found = self.tx.fetch(&self.plan.catalog, self.plan.resource, id, purpose).await?;
         let old = found.ok_or_else(Problem::not_found)?;
         self.readable(&old).await?;
         Ok(old)
@@ -278,19 +272,6 @@ impl<'a, T: Tx> Path<'a, T> {
         let visible =
             if self.holds(&plan.read, Some(&record), None).await? { Some(self.mask(&record).await?) } else { None };
         Ok(Written { action, plan: Arc::clone(plan), record, visible })
-    }
-
-    async fn append(
-        &mut self,
-        action: Action,
-        before: Option<&Record>,
-        after: Option<&Record>,
-        changed: &[FieldIndex],
-    ) -> Result<(), Problem> {
-        let revision = after.or(before).map_or(0, |record| record.revision);
-        let resource = self.plan.resource;
-        let line = LogLine { resource, action, revision, caller: self.caller, before, after, changed };
-        self.tx.append(&self.plan.catalog, line).await
     }
 
     fn resource(&self) -> &'a model::Resource {

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use model::{Action, Caller, Code, FieldIndex, Kind, OnDelete, Problem, Record, ResourceIndex, Value};
+use model::{Caller, Code, FieldIndex, Kind, OnDelete, Problem, Record, ResourceIndex, Value};
 use rules::Catalog;
 
 use super::stamp;
-use crate::transaction::{LogLine, Tx};
+use crate::transaction::{Change, Purpose, Tx};
 
 /// How many referrers are read at a time.
 const PAGE: u32 = 500;
@@ -39,26 +39,15 @@ pub(super) async fn remove<T: Tx>(
             if going.contains(&key(from, &id)) {
                 // It is on its way out already, further down the stack: only the cycle has to be opened.
                 tx.unlink(catalog, from, field, &id).await?;
-            } else if let Some(record) = tx.fetch(catalog, from, &id).await? {
+            } else if let Some(record) = tx.fetch(catalog, from, &id, Purpose::Remove).await? {
                 going.insert(key(from, &id));
                 stack.push(Doomed { resource: from, record, relation: 0, waiting: Vec::new() });
             }
             continue;
         }
         let Some(relation) = catalog.schema.reverse(top.resource).get(top.relation) else {
-            if let Some(mut done) = stack.pop() {
-                tx.delete(catalog, done.resource, done.record.id()).await?;
-                done.record.revision = tx.next_revision().await?;
-                let line = LogLine {
-                    resource: done.resource,
-                    action: Action::Deleted,
-                    revision: done.record.revision,
-                    caller,
-                    before: Some(&done.record),
-                    after: None,
-                    changed: &[],
-                };
-                tx.append(catalog, line).await?;
+            if let Some(done) = stack.pop() {
+                tx.remove(catalog, done.resource, &done.record, caller).await?;
             }
             continue;
         };
@@ -102,7 +91,7 @@ async fn release<T: Tx>(
     id: &Value,
     target: &Value,
 ) -> Result<(), Problem> {
-    let Some(old) = tx.fetch(catalog, resource, id).await? else { return Ok(()) };
+    let Some(old) = tx.fetch(catalog, resource, id, Purpose::Change).await? else { return Ok(()) };
     let mut new = old.clone();
     let value = match old.get(field) {
         Value::List(ids) => Value::List(ids.iter().filter(|id| *id != target).cloned().collect()),
@@ -110,18 +99,8 @@ async fn release<T: Tx>(
     };
     new.set(field, value);
     stamp(catalog.schema.get(resource), caller, &old, &mut new);
-    new.revision = tx.next_revision().await?;
-    tx.update(catalog, resource, &new, &[field]).await?;
-    let line = LogLine {
-        resource,
-        action: Action::Updated,
-        revision: new.revision,
-        caller,
-        before: Some(&old),
-        after: Some(&new),
-        changed: &[field],
-    };
-    tx.append(catalog, line).await
+    let change = Change { before: &old, after: &mut new, fields: &[field] };
+    tx.change(catalog, resource, change, caller).await
 }
 
 /// A record's name among all resources.
