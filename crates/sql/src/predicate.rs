@@ -29,25 +29,26 @@ impl Predicate {
         match texts.len() {
             0 => Self::Always,
             1 => texts.remove(0),
-            _ => Self::Text(join(&texts, " AND ")),
+            _ => Self::Text(join(&texts, " AND ", Self::to_string)),
         }
     }
 
     /// One of them holds at least.
     pub fn any(parts: impl IntoIterator<Item = Self>) -> Self {
-        let mut texts = Vec::new();
+        let mut alternatives = Vec::new();
         for part in parts {
             match part {
                 Self::Never => {}
                 Self::Always => return Self::Always,
-                Self::Text(text) | Self::Alternatives(text) => texts.push(text),
+                Self::Text(_) | Self::Alternatives(_) => alternatives.push(part),
             }
         }
-        match texts.len() {
+        match alternatives.len() {
             0 => Self::Never,
-            1 => Self::Text(texts.remove(0)),
+            // One that is left alone may be several itself, and has to stay so.
+            1 => alternatives.remove(0),
             // `AND` binds tighter than `OR`.
-            _ => Self::Alternatives(texts.join(" OR ")),
+            _ => Self::Alternatives(join(&alternatives, " OR ", Self::text)),
         }
     }
 
@@ -63,6 +64,14 @@ impl Predicate {
         matches!(self, Self::Always)
     }
 
+    /// Text that can stand beside `OR`.
+    fn text(&self) -> String {
+        match self {
+            Self::Alternatives(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
+
     /// True exactly where the condition is not: unlike `NOT`, also where the text yields NULL.
     #[must_use]
     pub(crate) fn fails(&self) -> Self {
@@ -74,8 +83,8 @@ impl Predicate {
     }
 }
 
-fn join(parts: &[Predicate], word: &str) -> String {
-    parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(word)
+fn join(parts: &[Predicate], word: &str, text: impl Fn(&Predicate) -> String) -> String {
+    parts.iter().map(text).collect::<Vec<_>>().join(word)
 }
 
 impl fmt::Display for Predicate {

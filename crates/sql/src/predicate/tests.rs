@@ -22,5 +22,7 @@ fn alternatives_keep_together_beside_and() {
     assert_eq!(either.to_string(), "(a OR b AND c)");
     assert_eq!(Predicate::all([either.clone(), text("d")]).to_string(), "(a OR b AND c) AND d");
     assert_eq!(Predicate::any([either, text("d")]).to_string(), "(a OR b AND c OR d)");
+    let alone = Predicate::any([Predicate::Never, Predicate::any([text("a"), text("b")])]);
+    assert_eq!(Predicate::all([alone, text("c")]).to_string(), "(a OR b) AND c");
     assert_eq!(Predicate::all([text("a")]).fails().to_string(), "(a) IS NOT TRUE");
 }
