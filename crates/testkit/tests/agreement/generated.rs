@@ -70,7 +70,10 @@ async fn compare_drawn(style: Style, rules: usize, schema: &Schema, check: impl 
         let mut comparison = Comparison::new(&world, &callers, Some(&postgres_url())).await;
         for _ in 0..rules / WORLDS {
             let text = draw(&mut runner, &rule_text(style));
-            complaints.extend(simplest_disagreement(&mut comparison, &check, text).await);
+            if let Some(complaint) = simplest_disagreement(&mut comparison, &check, text).await {
+                println!("{complaint}");
+                complaints.push(complaint);
+            }
             if complaints.len() == ENOUGH {
                 break;
             }
