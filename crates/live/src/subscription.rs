@@ -55,13 +55,13 @@ pub struct Subscription {
     sight: Sight,
     news: watch::Receiver<()>,
     /// All up to here was told, or is not the subscriber's.
+    passed: i64,
+    /// The greatest sequence of an entry up to there: what a client may come back with. `passed` itself may be a number
+    /// that a rolled back write has used up, and that a restarted server gives anew.
     position: i64,
-    /// The greatest sequence of an entry at or below the position: what a client may come back with. The position
-    /// itself may be a number that a rolled back write has used up, and a restarted server gives anew.
-    resume: i64,
     /// What follows, not judged yet.
     waiting: VecDeque<Arc<Kept>>,
-    /// Where the position is once these are told, and the greatest sequence met as far as that.
+    /// What `passed` is once these are told, and the greatest sequence met as far as that.
     upto: i64,
     met: i64,
     faults: usize,
@@ -110,8 +110,8 @@ impl Subscription {
             query,
             sight,
             news,
+            passed: position,
             position,
-            resume: position,
             waiting: VecDeque::new(),
             upto: position,
             met: position,
@@ -124,7 +124,7 @@ impl Subscription {
     /// The position from which the subscription can be taken up again without a gap.
     #[must_use]
     pub fn position(&self) -> i64 {
-        self.resume
+        self.position
     }
 
     /// Somebody else, or the same person with other roles, reads on from here.
@@ -154,7 +154,7 @@ impl Subscription {
                 Stage::Open => {}
                 Stage::OutOfReach => {
                     self.stage = Stage::Ended;
-                    return Some(Event::Reset { position: self.resume });
+                    return Some(Event::Reset { position: self.position });
                 }
                 Stage::Ended => return None,
             }
@@ -189,7 +189,7 @@ impl Subscription {
         let sequence = entry.sequence;
         self.waiting.pop_front();
         self.faults = 0;
-        (self.position, self.resume) =
+        (self.passed, self.position) =
             if self.waiting.is_empty() { (self.upto, self.met) } else { (sequence, sequence) };
         Ok(match told {
             Some(Told { kind, data }) => Step::Told(Change { sequence, kind, data }),
@@ -203,7 +203,7 @@ impl Subscription {
         if !Arc::ptr_eq(sight.catalog(), self.sight.catalog()) {
             // What waits was read for another version of the app.
             self.waiting.clear();
-            self.upto = self.position;
+            self.upto = self.passed;
         }
         self.sight = sight;
         Ok(())
@@ -213,23 +213,23 @@ impl Subscription {
     async fn fetch(&mut self) -> Result<Step, Problem> {
         // Marked as heard before looking, so that what comes after the look wakes us.
         self.news.borrow_and_update();
-        let ring = self.shared.ring.read().read(self.sight.catalog(), self.sight.resource(), self.position);
+        let ring = self.shared.ring.read().read(self.sight.catalog(), self.sight.resource(), self.passed);
         let piece = match ring {
             Some(piece) => piece,
             None => match self.fetch_from_log().await? {
                 Some(piece) => piece,
                 None => {
-                    self.resume = self.end_of_log().await?;
+                    self.position = self.end_of_log().await?;
                     return Ok(Step::OutOfReach);
                 }
             },
         };
         self.faults = 0;
-        let caught_up = piece.upto == self.position && piece.entries.is_empty();
+        let caught_up = piece.upto == self.passed && piece.entries.is_empty();
         self.upto = piece.upto;
-        self.met = piece.met.max(self.resume);
+        self.met = piece.met.max(self.position);
         if piece.entries.is_empty() {
-            (self.position, self.resume) = (self.upto, self.met);
+            (self.passed, self.position) = (self.upto, self.met);
         }
         self.waiting = piece.entries;
         Ok(if caught_up { Step::CaughtUp } else { Step::Nothing })
@@ -240,12 +240,12 @@ impl Subscription {
         let store = self.shared.engine.store();
         let _turn = self.shared.catching_up.acquire().await;
         let latest = *store.watch().borrow();
-        let entries = store.entries(self.sight.catalog(), self.position, PAGE).await?;
+        let entries = store.entries(self.sight.catalog(), self.passed, PAGE).await?;
         // Asked after the reading: what was deleted meanwhile is missed by this, at worst once too often.
-        if self.position < store.log_range().await?.first - 1 {
+        if self.passed < store.log_range().await?.first - 1 {
             return Ok(None);
         }
-        let upto = reached(self.position, PAGE, latest, &entries);
+        let upto = reached(self.passed, PAGE, latest, &entries);
         let entries = entries.into_iter().map(|entry| Arc::new(Kept::from(entry)));
         Ok(Some(Piece::gather(entries, self.sight.resource(), upto)))
     }

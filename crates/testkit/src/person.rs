@@ -1,15 +1,16 @@
 //! Somebody who calls the app over HTTP.
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use serde_json::Value as Json;
 
-use crate::reply::Reply;
+use crate::{listener::Listener, reply::Reply};
 
 /// A client with or without a key.
 #[derive(Clone)]
@@ -35,6 +36,20 @@ impl Person {
     /// # Panics
     /// No answer comes.
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Reply {
+        let (parts, body) = self.begin(method, path, headers, body.into()).await.into_parts();
+        let bytes = body.collect().await.unwrap_or_else(|error| panic!("half an answer to {path}: {error}")).to_bytes();
+        Reply { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+    }
+
+    /// Opens a stream of server-sent events.
+    ///
+    /// # Panics
+    /// No answer comes.
+    pub async fn listen(&self, path: &str, headers: &[(&str, &str)]) -> Listener {
+        Listener::new(self.begin(Method::GET, path, headers, Bytes::new()).await)
+    }
+
+    async fn begin(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Bytes) -> Response<Incoming> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         if let Some(key) = &self.key {
             request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
@@ -42,11 +57,8 @@ impl Person {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body.into())).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let reply = self.client.request(request).await.unwrap_or_else(|error| panic!("no answer to {path}: {error}"));
-        let (parts, body) = reply.into_parts();
-        let bytes = body.collect().await.unwrap_or_else(|error| panic!("half an answer to {path}: {error}")).to_bytes();
-        Reply { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+        let request = request.body(Full::new(body)).unwrap_or_else(|error| panic!("{path}: {error}"));
+        self.client.request(request).await.unwrap_or_else(|error| panic!("no answer to {path}: {error}"))
     }
 
     /// GET

@@ -95,7 +95,7 @@ async fn rules_that_lead_through_relations_are_asked_of_the_database_each_time()
         revision: 1,
     };
     let rooms = rules::testing::ROOMS;
-    let mut happen = |before: Option<model::Record>, after| {
+    let happen = |before: Option<model::Record>, after| {
         world.fake.happened(rooms, Action::Updated, Value::Integer(1), before, after);
     };
 

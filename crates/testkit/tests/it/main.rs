@@ -3,6 +3,7 @@
 mod book;
 mod house;
 mod http;
+mod live;
 mod reading;
 mod refusals;
 mod same;
