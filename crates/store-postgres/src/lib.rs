@@ -1,6 +1,20 @@
 //! The PostgreSQL store.
+//!
+//! Requests share a pool of connections ([`connection`]). What a plan becomes is in [`query`] and [`dialect`], what a
+//! write does in [`transaction`] and [`statements`]; [`sequencer`] puts the event log in order.
 
+mod connection;
 pub mod dialect;
+mod fault;
+mod log;
 pub mod migrate;
 pub mod numeric;
 pub mod parameter;
+mod query;
+mod sequencer;
+mod statements;
+mod store_impl;
+mod transaction;
+mod value;
+
+pub use store_impl::PostgresStore;

@@ -1,7 +1,8 @@
 //! What SQLite says went wrong, as a problem.
 
-use model::{Code, FieldIndex, Flaw, Problem, Resource};
+use model::{Code, FieldIndex, Problem, Resource};
 use rusqlite::{Error, ErrorCode, ffi};
+use store::refusal;
 
 /// A fault of the database: 503 where it may heal, 500 where it is ours. The client learns nothing of it.
 pub(crate) fn problem(error: &Error) -> Problem {
@@ -59,31 +60,5 @@ pub(crate) fn conflict(resource: &Resource, message: &str) -> Problem {
         .filter_map(|column| column.strip_prefix(&prefix))
         .filter_map(|name| resource.field(name))
         .collect();
-    taken(resource, &fields)
-}
-
-/// A 409 that names the fields whose values together are taken.
-pub(crate) fn taken(resource: &Resource, fields: &[FieldIndex]) -> Problem {
-    let names = store::field_names(resource, fields);
-    let detail = format!("another record has this {names} already");
-    let errors = fields
-        .iter()
-        .map(|field| {
-            Flaw::pointer(format!("/{}", resource.get(*field).name), "unique", "another record has this value")
-        })
-        .collect();
-    Problem { errors, ..Problem::new(Code::Conflict, detail) }
-}
-
-/// A 409 that names the references whose targets are missing.
-pub(crate) fn missing(resource: &Resource, fields: &[FieldIndex]) -> Problem {
-    let errors = fields
-        .iter()
-        .map(|field| {
-            let name = &resource.get(*field).name;
-            Flaw::pointer(format!("/{name}"), "missing", format!("{name} names no record"))
-        })
-        .collect();
-    let detail = format!("{} names no record", store::field_names(resource, fields));
-    Problem { errors, ..Problem::new(Code::MissingReference, detail) }
+    refusal::taken(resource, &fields)
 }

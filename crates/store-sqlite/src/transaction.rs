@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::{Action, Caller, FieldIndex, Problem, Record, Resource, ResourceIndex, Value};
 use rules::{Catalog, Condition, plan::WritePlan};
 use rusqlite::{Connection, params_from_iter, types::Value as Kept};
-use store::{Change, LogLine, Purpose, Tx};
+use store::{Change, LogLine, Purpose, Tx, refusal};
 
 use crate::{
     fault::{self, Constraint, problem},
@@ -67,7 +67,7 @@ impl SqliteTx<'_> {
             Constraint::Unique(message) => fault::conflict(declared, &message),
             Constraint::Reference => match self.missing_references(catalog, declared, record) {
                 Ok(fields) if fields.is_empty() => problem(error),
-                Ok(fields) => fault::missing(declared, &fields),
+                Ok(fields) => refusal::missing(declared, &fields),
                 Err(error) => problem(&error),
             },
             Constraint::None => problem(error),

@@ -12,6 +12,7 @@ use rules::{
 use tokio::sync::watch;
 
 pub mod migration;
+pub mod refusal;
 pub mod transaction;
 pub mod write;
 

@@ -38,6 +38,9 @@ const SYSTEM: &[&[&str]] = &[&[
     // Readers follow the sequence; the sequencer looks for what has none yet.
     "CREATE UNIQUE INDEX \"_events_seq\" ON \"_events\" (seq)",
     "CREATE INDEX \"_events_waiting\" ON \"_events\" (id) WHERE seq IS NULL",
+    // The greatest sequence ever given; its row's lock lets one sequencer work at a time.
+    "CREATE TABLE \"_sequence\" (one boolean PRIMARY KEY DEFAULT true CHECK (one), last bigint NOT NULL)",
+    "INSERT INTO \"_sequence\" (last) VALUES (0)",
     "CREATE TABLE \"_keys\" (id text COLLATE \"C\" PRIMARY KEY, name text NOT NULL, hash bytea NOT NULL, \
      roles text NOT NULL, created_at bigint NOT NULL)",
     "CREATE TABLE \"_migrations\" (id integer PRIMARY KEY, name text NOT NULL, applied_at bigint NOT NULL, \

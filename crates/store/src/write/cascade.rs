@@ -2,11 +2,14 @@
 
 use std::collections::HashSet;
 
-use model::{Caller, Code, FieldIndex, Kind, OnDelete, Problem, Record, ResourceIndex, Value};
+use model::{Caller, FieldIndex, Kind, OnDelete, Problem, Record, ResourceIndex, Value};
 use rules::Catalog;
 
 use super::stamp;
-use crate::transaction::{Change, Purpose, Tx};
+use crate::{
+    refusal,
+    transaction::{Change, Purpose, Tx},
+};
 
 /// How many referrers are read at a time.
 const PAGE: u32 = 500;
@@ -66,10 +69,7 @@ pub(super) async fn remove<T: Tx>(
         };
         match on_delete {
             OnDelete::Restrict if others.iter().all(|id| going.contains(&key(from, id))) => top.waiting = others,
-            OnDelete::Restrict => {
-                let detail = "other records refer to this one; delete them or change their reference first";
-                return Err(Problem::new(Code::InUse, detail));
-            }
+            OnDelete::Restrict => return Err(refusal::in_use()),
             OnDelete::Cascade if !many => top.waiting = others,
             OnDelete::Cascade | OnDelete::SetNull => {
                 for id in others {

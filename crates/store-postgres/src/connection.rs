@@ -1,0 +1,247 @@
+//! Connections: how they are made, lent and taken back, and statements on them.
+//!
+//! A connection goes back into the pool only once its borrower says that nothing is under way on it. One whose borrower
+//! has gone (a client that hung up) is closed, and what runs on it is cancelled.
+
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType, Timeouts,
+};
+use futures_util::future::{join_all, join3};
+use model::Problem;
+use tokio_postgres::{
+    Config, Error, NoTls, Row,
+    config::SslMode,
+    types::{ToSql, Type},
+};
+
+use crate::{fault, parameter::Parameter};
+
+/// How long making a connection may take, and how long a caller waits for one.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The most statements that a connection keeps prepared: clients' filters make new ones.
+const PREPARED: usize = 512;
+/// How often a read is tried on another connection, where its own turned out to be dead or out of date.
+const TRIES: usize = 4;
+
+/// Said on every new connection.
+pub(crate) const SETTINGS: &str = "SET statement_timeout = '15s'; SET lock_timeout = '5s'; \
+    SET idle_in_transaction_session_timeout = '30s'; SET timezone = 'UTC'; SET jit = off; \
+    SET default_transaction_isolation = 'read committed'; SET client_min_messages = 'warning'";
+
+/// A statement's text and the types of its parameters.
+#[derive(Debug, Clone)]
+pub(crate) struct Text {
+    pub(crate) sql: String,
+    pub(crate) types: Vec<Type>,
+}
+
+/// A statement with its values.
+pub(crate) struct Step<'a> {
+    pub(crate) text: &'a Text,
+    pub(crate) values: Vec<Parameter>,
+}
+
+/// Whether a pipeline begins or ends a transaction.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Bounds {
+    pub(crate) begin: Option<&'static str>,
+    pub(crate) commit: bool,
+}
+
+/// All connections for records.
+pub(crate) struct Connections {
+    pool: Pool,
+}
+
+/// Reads a URL of PostgreSQL.
+///
+/// # Errors
+/// A 503 that says what is wrong with it.
+pub(crate) fn configure(url: &str) -> Result<Config, Problem> {
+    let wrong = |detail: String| Problem::unavailable(detail.clone(), detail, 5);
+    let mut config: Config = url.parse().map_err(|error: Error| {
+        // The source names the option at fault, not its value.
+        let reason = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        wrong(format!("the database URL can't be used: {reason}"))
+    })?;
+    if config.get_ssl_mode() == SslMode::Require {
+        return Err(wrong("sslmode=require is not available in this version; use prefer or disable".to_owned()));
+    }
+    if config.get_application_name().is_none() {
+        config.application_name("mainstay");
+    }
+    config.connect_timeout(PATIENCE).keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_secs(20));
+    Ok(config)
+}
+
+impl Connections {
+    /// A pool that connects when it is first needed.
+    pub(crate) fn new(config: &Config, size: usize) -> Result<Self, Problem> {
+        let recycling_method = RecyclingMethod::Fast;
+        let manager = Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method });
+        let patience = Some(PATIENCE);
+        let set_up = deadpool_postgres::Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
+            Box::pin(async move { client.batch_execute(SETTINGS).await.map_err(deadpool_postgres::HookError::Backend) })
+        });
+        let pool = Pool::builder(manager)
+            .max_size(size.max(1))
+            .timeouts(Timeouts { wait: patience, create: patience, recycle: patience })
+            .runtime(Runtime::Tokio1)
+            .post_create(set_up)
+            .build()
+            .map_err(|error| Problem::internal(format!("failed to build the pool: {error}")))?;
+        Ok(Self { pool })
+    }
+
+    /// Lends a connection.
+    ///
+    /// # Errors
+    /// A 503 where none is free or the database can't be reached.
+    pub(crate) async fn lease(&self) -> Result<Lease, Problem> {
+        let client = self.pool.get().await.map_err(|error| match error {
+            PoolError::Timeout(TimeoutType::Wait) => {
+                Problem::unavailable("too many requests wait for the database", "no connection became free", 1)
+            }
+            PoolError::Timeout(_) => Problem::unavailable(fault::UNREACHABLE, "connecting took too long", 1),
+            PoolError::Closed => Problem::unavailable("the server is stopping", "the pool is closed", 1),
+            PoolError::Backend(error) | PoolError::PostCreateHook(deadpool_postgres::HookError::Backend(error)) => {
+                fault::problem(&error)
+            }
+            other => Problem::unavailable(fault::UNREACHABLE, other.to_string(), 1),
+        })?;
+        if client.statement_cache.size() > PREPARED {
+            client.statement_cache.clear();
+        }
+        Ok(Lease { client: Some(client) })
+    }
+
+    /// The rows of one statement that only reads.
+    ///
+    /// # Errors
+    /// The problem that it met.
+    pub(crate) async fn rows(&self, text: &Text, values: Vec<Parameter>) -> Result<Vec<Row>, Problem> {
+        let results = self.read(vec![Step { text, values }], Bounds::default()).await?;
+        Ok(results.into_iter().next().unwrap_or_default())
+    }
+
+    /// The rows of statements that only read, in one round trip.
+    ///
+    /// # Errors
+    /// The problem that the first of them met.
+    pub(crate) async fn read(&self, steps: Vec<Step<'_>>, bounds: Bounds) -> Result<Vec<Vec<Row>>, Problem> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let lease = self.lease().await?;
+            match lease.pipeline(&steps, bounds).await {
+                Ok(results) => {
+                    lease.release();
+                    return Ok(results);
+                }
+                Err(error) if tries < TRIES && self.heals(&error) => {}
+                Err(error) => {
+                    let problem = fault::problem(&error);
+                    lease.release();
+                    return Err(problem);
+                }
+            }
+        }
+    }
+
+    /// Whether another connection may do better: this one is dead, or knows the tables from before a migration.
+    pub(crate) fn heals(&self, error: &Error) -> bool {
+        let stale = fault::is_stale(error);
+        if stale {
+            self.pool.manager().statement_caches.clear();
+        }
+        stale || error.is_closed()
+    }
+
+    /// Lends nothing any more, and waits a while for what is lent.
+    pub(crate) async fn close(&self) {
+        self.pool.close();
+        for _ in 0..1000 {
+            if self.pool.status().size == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// A connection on loan.
+pub(crate) struct Lease {
+    client: Option<Object>,
+}
+
+impl Lease {
+    /// Runs statements one after another in one round trip.
+    ///
+    /// # Errors
+    /// That of the first statement that fails. A transaction that should have been committed is rolled back then.
+    pub(crate) async fn pipeline(&self, steps: &[Step<'_>], bounds: Bounds) -> Result<Vec<Vec<Row>>, Error> {
+        let Some(client) = &self.client else { return Ok(Vec::new()) };
+        let mut prepared = Vec::with_capacity(steps.len());
+        for step in steps {
+            prepared.push(client.prepare_typed_cached(&step.text.sql, &step.text.types).await?);
+        }
+        // Each of these sends when it is first polled, so they are sent in this order before any is waited for.
+        let begin = async {
+            match bounds.begin {
+                Some(begin) => client.batch_execute(begin).await,
+                None => Ok(()),
+            }
+        };
+        let queries = prepared.iter().zip(steps).map(|(statement, step)| async move {
+            let values: Vec<&(dyn ToSql + Sync)> = step.values.iter().map(|value| value as _).collect();
+            client.query(statement, &values).await
+        });
+        let commit = async { if bounds.commit { client.batch_execute("COMMIT").await } else { Ok(()) } };
+        let (begun, results, committed) = join3(begin, join_all(queries), commit).await;
+        begun?;
+        let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;
+        committed?;
+        Ok(results)
+    }
+
+    /// Runs text without values or results.
+    pub(crate) async fn say(&self, text: &str) -> Result<(), Error> {
+        match &self.client {
+            Some(client) => client.batch_execute(text).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The connection itself.
+    pub(crate) fn client(&self) -> Option<&tokio_postgres::Client> {
+        self.client.as_ref().map(|client| &***client)
+    }
+
+    /// Gives the connection back: nothing runs on it, and no transaction is open.
+    pub(crate) fn release(mut self) {
+        drop(self.client.take());
+    }
+}
+
+impl Drop for Lease {
+    /// Not given back: whatever is under way ends with the connection.
+    fn drop(&mut self) {
+        let Some(client) = self.client.take() else { return };
+        let client = Object::take(client);
+        if client.is_closed() {
+            return;
+        }
+        let cancel = client.cancel_token();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                // The connection is kept until then, so that the server still knows whom this is about.
+                if let Err(error) = cancel.cancel_query(NoTls).await {
+                    tracing::debug!(error = %error, "a statement could not be cancelled");
+                }
+                drop(client);
+            });
+        }
+    }
+}

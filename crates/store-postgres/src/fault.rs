@@ -1,0 +1,72 @@
+//! What PostgreSQL says went wrong, as a problem.
+
+use std::error::Error as _;
+
+use model::{Code, Problem};
+use tokio_postgres::{Error, error::SqlState};
+
+/// What clients are told while there is no database.
+pub(crate) const UNREACHABLE: &str = "the database can't be reached";
+
+/// A fault of the database: 503 where it may heal, 500 where it is ours. The client learns nothing of it.
+pub(crate) fn problem(error: &Error) -> Problem {
+    let cause = cause(error);
+    let Some(code) = error.code() else {
+        return match error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>()) {
+            true => Problem::unavailable(UNREACHABLE, cause, 1),
+            false => Problem::internal(cause),
+        };
+    };
+    if *code == SqlState::CHARACTER_NOT_IN_REPERTOIRE {
+        return Problem {
+            cause: Some(cause),
+            ..Problem::new(Code::BadRequest, "a text has a character that no record holds")
+        };
+    }
+    if *code == SqlState::PROGRAM_LIMIT_EXCEEDED {
+        let detail = "the record is larger than the database holds";
+        return Problem { cause: Some(cause), ..Problem::new(Code::PayloadTooLarge, detail) };
+    }
+    let (detail, after) = match code {
+        code if *code == SqlState::DISK_FULL => ("the disk is full; nothing was stored", 5),
+        code if *code == SqlState::LOCK_NOT_AVAILABLE || is_rival(code) => {
+            ("others change the same records; nothing was stored", 1)
+        }
+        code if *code == SqlState::QUERY_CANCELED => ("the request took too long", 1),
+        code if *code == SqlState::DATA_CORRUPTED => ("the database is damaged; restore a backup", 60),
+        code if is_stale(error) || *code == SqlState::UNDEFINED_TABLE || *code == SqlState::UNDEFINED_COLUMN => {
+            ("the database has another schema than the app", 1)
+        }
+        // Classes: connection, resources, operator's intervention, system; and a server that only reads.
+        code if ["08", "53", "57", "58", "28", "3D"].iter().any(|class| code.code().starts_with(class))
+            || *code == SqlState::READ_ONLY_SQL_TRANSACTION =>
+        {
+            (UNREACHABLE, 1)
+        }
+        _ => return Problem::internal(cause),
+    };
+    Problem::unavailable(detail, cause, after)
+}
+
+/// Whether a prepared statement is from before a migration, or no longer known.
+pub(crate) fn is_stale(error: &Error) -> bool {
+    error
+        .code()
+        .is_some_and(|code| [SqlState::FEATURE_NOT_SUPPORTED, SqlState::INVALID_SQL_STATEMENT_NAME].contains(code))
+}
+
+/// Whether a transaction lost against another one, and may win when it is made again.
+pub(crate) fn is_rival(code: &SqlState) -> bool {
+    [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code)
+}
+
+/// The error with its sources, for the log.
+fn cause(error: &Error) -> String {
+    let mut text = format!("PostgreSQL: {error}");
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(&format!(": {inner}"));
+        source = inner.source();
+    }
+    text
+}

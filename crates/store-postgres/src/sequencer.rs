@@ -1,0 +1,224 @@
+//! Gives entries of the log their sequences, in an order that readers can rely on.
+//!
+//! Numbers that transactions draw themselves become visible out of order, since they commit out of order. So entries are
+//! committed without a sequence, and readers don't see them; then, in a transaction of its own, whoever holds the row of
+//! `_sequence` numbers what has been committed, in the order of the entries' ids. An entry that commits late gets a later
+//! sequence, as nobody has seen it before. A record's own entries have growing ids in commit order, because an id is
+//! drawn while the record is locked; and a write that began after another was acknowledged draws greater ones.
+//!
+//! Each process runs one sequencer, woken by its own commits; it tells the others' by `NOTIFY`. A timer finds what a
+//! process left that was killed after a commit.
+
+use std::{future::poll_fn, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+use tokio_postgres::{AsyncMessage, Client, Config, Error, NoTls, Statement, error::SqlState};
+
+use crate::connection::SETTINGS;
+
+/// Looks for entries that a killed process left.
+const TICK: Duration = Duration::from_secs(1);
+/// The longest wait for the database to come back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Commits that come within this time are numbered together.
+const GATHER: Duration = Duration::from_millis(2);
+/// Entries that one transaction numbers.
+const BATCH: i64 = 1000;
+
+const LOCK: &str = "SELECT last FROM \"_sequence\" FOR UPDATE";
+const NUMBER: &str = "WITH waiting AS MATERIALIZED ( \
+        SELECT id, row_number() OVER (ORDER BY id) AS place FROM ( \
+            SELECT id FROM \"_events\" WHERE seq IS NULL ORDER BY id LIMIT $1) AS oldest), \
+    counted AS ( \
+        UPDATE \"_sequence\" SET last = last + (SELECT count(*) FROM waiting) \
+        WHERE EXISTS (SELECT 1 FROM waiting) RETURNING last), \
+    numbered AS ( \
+        UPDATE \"_events\" AS entry SET seq = counted.last - (SELECT count(*) FROM waiting) + waiting.place \
+        FROM waiting, counted WHERE entry.id = waiting.id) \
+    SELECT last, (SELECT count(*) FROM waiting), pg_notify('mainstay_log', '') FROM counted";
+const LOOK: &str = "SELECT last, EXISTS (SELECT 1 FROM \"_events\" WHERE seq IS NULL) FROM \"_sequence\"";
+
+/// The task, and what it tells.
+pub(crate) struct Sequencer {
+    wake: Arc<Notify>,
+    stop: Arc<Notify>,
+    latest: watch::Receiver<i64>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Sequencer {
+    /// Starts the task, which connects again for as long as it takes.
+    pub(crate) fn start(config: Config, last: i64) -> Self {
+        let (publish, latest) = watch::channel(last);
+        let (wake, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let task = tokio::spawn(run(config, publish, Arc::clone(&wake), Arc::clone(&stop)));
+        Self { wake, stop, latest, task: Mutex::new(Some(task)) }
+    }
+
+    /// Called after each commit.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Follows the greatest sequence given.
+    pub(crate) fn watch(&self) -> watch::Receiver<i64> {
+        self.latest.clone()
+    }
+
+    /// Numbers what is left and ends.
+    pub(crate) async fn close(&self) {
+        self.stop.notify_one();
+        let task = self.task.lock().take();
+        if let Some(mut task) = task
+            && timeout(Duration::from_secs(5), &mut task).await.is_err()
+        {
+            // What it leaves is numbered at the next start.
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Sequencer {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.lock().take() {
+            task.abort();
+        }
+    }
+}
+
+async fn run(config: Config, publish: watch::Sender<i64>, wake: Arc<Notify>, stop: Arc<Notify>) {
+    let mut pause = Duration::from_millis(100);
+    loop {
+        match session(&config, &publish, &wake, &stop).await {
+            Ok(()) => return,
+            // Before the first migration.
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
+                tracing::debug!("the database has no event log yet");
+            }
+            Err(error) => tracing::warn!(error = %error, "the event log can't be numbered at the moment"),
+        }
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = stop.notified() => return,
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Numbers entries on one connection until it fails or the store closes.
+async fn session(
+    config: &Config,
+    publish: &watch::Sender<i64>,
+    wake: &Arc<Notify>,
+    stop: &Notify,
+) -> Result<(), Error> {
+    let (client, mut connection) = config.connect(NoTls).await?;
+    // Another process has numbered entries.
+    let told = Arc::new(Notify::new());
+    let (tell, own) = (Arc::clone(&told), Arc::new(std::sync::atomic::AtomicI32::new(0)));
+    let own_id = Arc::clone(&own);
+    let driver = AbortOnDrop(tokio::spawn(async move {
+        while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+            match message {
+                Ok(AsyncMessage::Notification(notification))
+                    if notification.process_id() != own_id.load(std::sync::atomic::Ordering::Relaxed) =>
+                {
+                    tell.notify_one();
+                }
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        // The session finds its connection closed.
+        tell.notify_one();
+    }));
+    client.batch_execute(SETTINGS).await?;
+    client.batch_execute("LISTEN mainstay_log").await?;
+    let id: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
+    own.store(id, std::sync::atomic::Ordering::Relaxed);
+    let texts = Texts {
+        lock: client.prepare(LOCK).await?,
+        number: client.prepare(NUMBER).await?,
+        look: client.prepare(LOOK).await?,
+    };
+    loop {
+        let (last, waiting) = texts.look(&client).await?;
+        publish_if_new(publish, last);
+        if waiting {
+            number_all(&client, &texts, publish).await?;
+        }
+        let stopped = tokio::select! {
+            () = wake.notified() => {
+                number_all(&client, &texts, publish).await?;
+                sleep(GATHER).await;
+                false
+            }
+            () = told.notified() => false,
+            () = sleep(TICK) => false,
+            () = stop.notified() => true,
+        };
+        if stopped {
+            number_all(&client, &texts, publish).await?;
+            drop(driver);
+            return Ok(());
+        }
+    }
+}
+
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct Texts {
+    lock: Statement,
+    number: Statement,
+    look: Statement,
+}
+
+impl Texts {
+    async fn look(&self, client: &Client) -> Result<(i64, bool), Error> {
+        let row = client.query_one(&self.look, &[]).await?;
+        Ok((row.try_get(0)?, row.try_get(1)?))
+    }
+
+    /// Numbers a batch; returns the greatest sequence and how many there were.
+    async fn number(&self, client: &Client) -> Result<Option<(i64, i64)>, Error> {
+        // The statement that numbers must have begun after the lock was won, to see what the winner before has done:
+        // hence two statements, sent at once.
+        let (begun, locked, numbered, committed) = futures_util::future::join4(
+            client.batch_execute("BEGIN"),
+            client.query(&self.lock, &[]),
+            client.query_opt(&self.number, &[&BATCH]),
+            client.batch_execute("COMMIT"),
+        )
+        .await;
+        begun?;
+        locked?;
+        let row = numbered?;
+        committed?;
+        row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
+    }
+}
+
+async fn number_all(client: &Client, texts: &Texts, publish: &watch::Sender<i64>) -> Result<(), Error> {
+    while let Some((last, count)) = texts.number(client).await? {
+        publish_if_new(publish, last);
+        if count < BATCH {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn publish_if_new(publish: &watch::Sender<i64>, last: i64) {
+    publish.send_if_modified(|known| std::mem::replace(known, last) != last);
+}

@@ -1,0 +1,177 @@
+//! The store's promises, kept.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use model::{Entry, Problem, Value};
+use rules::{
+    Allowed, Catalog,
+    plan::{Read, Write, Written},
+};
+use store::{Found, Judged, Judgement, Listed, LogRange, Store, StoredKey, write};
+use tokio::sync::watch;
+use tokio_postgres::{error::SqlState, types::Type};
+
+use crate::{
+    connection::{Connections, Text, configure},
+    fault::problem,
+    log, migrate,
+    parameter::Parameter,
+    query,
+    sequencer::Sequencer,
+    transaction::PgTx,
+};
+
+/// How often a write is made again that lost against others.
+const TRIES: u32 = 8;
+
+/// An app's records in a PostgreSQL database.
+pub struct PostgresStore {
+    connections: Connections,
+    sequencer: Sequencer,
+}
+
+impl PostgresStore {
+    /// Opens a database that has the tables of a migration, with so many connections at most, and one for the log.
+    ///
+    /// # Errors
+    /// 503 where the URL can't be used, the database can't be reached, or its encoding isn't UTF-8.
+    pub async fn open(url: &str, connections: usize) -> Result<Self, Problem> {
+        let config = configure(url)?;
+        let connections = Connections::new(&config, connections)?;
+        let lease = connections.lease().await?;
+        let last = match lease.client() {
+            Some(client) => {
+                let row = client.query_one("SHOW server_encoding", &[]).await.map_err(|error| problem(&error))?;
+                let encoding: String = row.try_get(0).map_err(|error| problem(&error))?;
+                if encoding != "UTF8" {
+                    let detail = format!("the database's encoding is {encoding}, and has to be UTF8");
+                    return Err(Problem::unavailable(detail.clone(), detail, 60));
+                }
+                match client.query_one("SELECT last FROM \"_sequence\"", &[]).await {
+                    Ok(row) => row.try_get(0).map_err(|error| problem(&error))?,
+                    Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => 0,
+                    Err(error) => return Err(problem(&error)),
+                }
+            }
+            None => 0,
+        };
+        lease.release();
+        Ok(Self { connections, sequencer: Sequencer::start(config, last) })
+    }
+
+    async fn try_write(&self, write: Write) -> Result<Vec<Written>, (Problem, bool)> {
+        let lease = self.connections.lease().await.map_err(|problem| (problem, false))?;
+        let mut transaction = PgTx::new(lease, &write);
+        let outcome = write::apply(&mut transaction, write).await;
+        transaction.finish(outcome).await
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn get(&self, read: &Allowed<Read>, id: &Value) -> Result<Option<Found>, Problem> {
+        query::get(&self.connections, read.get(), id).await
+    }
+
+    async fn list(&self, read: &Allowed<Read>) -> Result<Listed, Problem> {
+        query::list(&self.connections, read.get()).await
+    }
+
+    async fn write(&self, write: Allowed<Write>) -> Result<Vec<Written>, Problem> {
+        let write = write.into_inner();
+        for round in 1..TRIES {
+            match self.try_write(write.clone()).await {
+                Ok(written) => {
+                    self.sequencer.wake();
+                    return Ok(written);
+                }
+                Err((problem, false)) => return Err(problem),
+                Err((problem, true)) => {
+                    tracing::debug!(cause = problem.cause, round, "a write lost against another and is made again");
+                    // Rivals that met once should not meet again in step: times spread by what differs between them.
+                    let spread = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
+                    tokio::time::sleep(Duration::from_millis(u64::from(round) + spread * u64::from(round) / 64)).await;
+                }
+            }
+        }
+        let written = self.try_write(write).await.map_err(|(problem, _)| problem)?;
+        self.sequencer.wake();
+        Ok(written)
+    }
+
+    async fn entries(&self, catalog: &Arc<Catalog>, after: i64, limit: u32) -> Result<Vec<Entry>, Problem> {
+        log::entries(&self.connections, catalog, after, limit).await
+    }
+
+    async fn log_range(&self) -> Result<LogRange, Problem> {
+        log::range(&self.connections).await
+    }
+
+    fn watch(&self) -> watch::Receiver<i64> {
+        self.sequencer.watch()
+    }
+
+    async fn trim_log(&self, before: i64, limit: u32) -> Result<u64, Problem> {
+        log::trim(&self.connections, before, limit).await
+    }
+
+    async fn judge(&self, judgement: &Allowed<Judgement>) -> Result<Judged, Problem> {
+        query::judge(&self.connections, judgement.get()).await
+    }
+
+    async fn ready(&self, catalog: &Catalog) -> Result<(), Problem> {
+        let lease = self.connections.lease().await?;
+        let matches = match lease.client() {
+            Some(client) => migrate::matches(client, &catalog.schema).await,
+            None => Ok(false),
+        };
+        lease.release();
+        match matches {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let cause = "run `mainstay migrate apply`";
+                Err(Problem::unavailable("the database has another schema than the app", cause, 5))
+            }
+            Err(error) => Err(Problem::unavailable(crate::fault::UNREACHABLE, format!("{error:?}"), 1)),
+        }
+    }
+
+    async fn find_key(&self, id: &str) -> Result<Option<StoredKey>, Problem> {
+        const FIND: &str = "SELECT id, name, hash, roles, created_at FROM \"_keys\" WHERE id = $1";
+        if id.contains('\0') {
+            return Ok(None);
+        }
+        let text = Text { sql: FIND.to_owned(), types: vec![Type::TEXT] };
+        let rows = self.connections.rows(&text, vec![Parameter(Value::text(id))]).await?;
+        let key = |row: &tokio_postgres::Row| -> Result<StoredKey, tokio_postgres::Error> {
+            Ok(StoredKey {
+                id: row.try_get(0)?,
+                name: row.try_get(1)?,
+                hash: row.try_get(2)?,
+                roles: serde_json::from_str(row.try_get(3)?).unwrap_or_default(),
+                created_at: row.try_get(4)?,
+            })
+        };
+        rows.first().map(key).transpose().map_err(|error| problem(&error))
+    }
+
+    async fn add_key(&self, stored: StoredKey) -> Result<(), Problem> {
+        const ADD: &str = "INSERT INTO \"_keys\" (id, name, hash, roles, created_at) VALUES ($1, $2, $3, $4, $5)";
+        let roles = serde_json::Value::from(stored.roles).to_string();
+        let lease = self.connections.lease().await?;
+        let result = match lease.client() {
+            Some(client) => {
+                client.execute(ADD, &[&stored.id, &stored.name, &stored.hash, &roles, &stored.created_at]).await
+            }
+            None => Ok(0),
+        };
+        lease.release();
+        result.map(|_| ()).map_err(|error| problem(&error))
+    }
+
+    async fn close(&self) {
+        self.connections.close().await;
+        self.sequencer.close().await;
+    }
+}

@@ -1,0 +1,392 @@
+//! The write path's transaction, on a connection of its own.
+//!
+//! It begins with its first statement and, where a write is a single operation after which nothing is asked any more,
+//! ends with its last one: a creation is one round trip, a change two.
+
+use std::sync::Arc;
+
+use model::{Action, Caller, FieldIndex, Problem, Record, Resource, ResourceIndex, Value};
+use rules::{
+    Catalog, Condition,
+    plan::{Write, WritePlan, Written},
+};
+use store::{Change, LogLine, Purpose, Tx, refusal};
+use tokio_postgres::{
+    Error, Row,
+    error::{DbError, SqlState},
+    types::Type,
+};
+
+use crate::{
+    connection::{Bounds, Lease, Step, Text},
+    fault::{self, problem},
+    migrate::ddl::quote,
+    parameter::Parameter,
+    query,
+    statements::{ResourceStatements, Statements, column, join_table},
+    value,
+};
+
+/// A transaction.
+pub(crate) struct PgTx {
+    lease: Lease,
+    begun: bool,
+    /// The write's last statement has committed it, or was rolled back with it.
+    ended: bool,
+    /// The write is one operation whose last statement ends it.
+    brief: bool,
+    /// The failure was such that the same write may succeed when it is made again.
+    again: bool,
+}
+
+fn statements(catalog: &Catalog) -> Arc<Statements> {
+    catalog.prepared.get_or_make(|| Statements::new(&catalog.schema))
+}
+
+impl PgTx {
+    /// A transaction for a write.
+    pub(crate) fn new(lease: Lease, write: &Write) -> Self {
+        let brief = match write.operations.as_slice() {
+            [only] => {
+                let view = only.plan.view.fields.iter().filter_map(|seen| seen.condition.as_ref());
+                !std::iter::once(&only.plan.read).chain(view).any(Condition::uses_relations)
+            }
+            _ => false,
+        };
+        Self { lease, begun: false, ended: false, brief, again: false }
+    }
+
+    /// Ends the transaction as its outcome says. With a failure comes whether the same write may succeed if repeated.
+    pub(crate) async fn finish(
+        mut self,
+        outcome: Result<Vec<Written>, Problem>,
+    ) -> Result<Vec<Written>, (Problem, bool)> {
+        match outcome {
+            Ok(written) => {
+                if self.begun && !self.ended {
+                    self.lease.say("COMMIT").await.map_err(|error| {
+                        self.again = error.code().is_some_and(fault::is_rival);
+                        (lost(&error), self.again)
+                    })?;
+                }
+                self.lease.release();
+                Ok(written)
+            }
+            Err(failure) => {
+                // A connection that can't even roll back is not given back.
+                if !self.begun || self.ended || self.lease.say("ROLLBACK").await.is_ok() {
+                    self.lease.release();
+                }
+                Err((failure, self.again))
+            }
+        }
+    }
+
+    async fn run(&mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Error> {
+        self.pipeline(steps, false).await
+    }
+
+    /// Runs the statements that write a record: the last ones of a brief transaction.
+    async fn write(&mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Error> {
+        self.pipeline(steps, self.brief).await
+    }
+
+    async fn pipeline(&mut self, steps: &[Step<'_>], last: bool) -> Result<Vec<Vec<Row>>, Error> {
+        // One statement is a transaction by itself.
+        let alone = last && !self.begun && steps.len() == 1;
+        let begin = (!self.begun && !alone).then_some("BEGIN");
+        self.begun |= begin.is_some();
+        let result = self.lease.pipeline(steps, Bounds { begin, commit: last && !alone }).await;
+        // Where a statement could not even be prepared, nothing was sent, and the rollback does no harm.
+        self.ended |= last && (alone || result.is_ok());
+        if let Err(error) = &result {
+            self.again |= error.code().is_some_and(fault::is_rival) || fault::is_stale(error);
+        }
+        result
+    }
+
+    /// Turns a failed statement into a problem that names the fields at fault.
+    fn refuse(&mut self, catalog: &Catalog, resource: ResourceIndex, given: bool, error: &Error) -> Problem {
+        let declared = catalog.schema.get(resource);
+        let texts = statements(catalog);
+        let Some((code, failure)) = error.code().zip(error.as_db_error()) else { return lost(error) };
+        let fields = failure.constraint().and_then(|name| texts.of(resource).constraints.get(name));
+        let fields = fields.cloned().unwrap_or_else(|| from_detail(declared, failure));
+        if *code == SqlState::UNIQUE_VIOLATION {
+            // A number that the server gave can only be taken where somebody brought numbers along.
+            self.again |= !given && fields == [Resource::ID];
+            return refusal::taken(declared, &fields);
+        }
+        if *code == SqlState::FOREIGN_KEY_VIOLATION && !fields.is_empty() {
+            return refusal::missing(declared, &fields);
+        }
+        problem(error)
+    }
+
+    fn line<'a>(resource: &'a Resource, action: Action, caller: &'a Caller) -> LogLine<'a> {
+        LogLine { resource, action, caller, before: None, after: None, changed: &[] }
+    }
+}
+
+/// A connection lost in the middle: whether the database has committed is not known.
+fn lost(error: &Error) -> Problem {
+    let problem = problem(error);
+    if error.as_db_error().is_some() || problem.code != model::Code::Unavailable {
+        return problem;
+    }
+    Problem {
+        detail: "the connection to the database was lost; the write may or may not have been made".into(),
+        ..problem
+    }
+}
+
+/// The columns of `Key (a, b)=(…) …`, for constraints that are not ours.
+fn from_detail(resource: &Resource, failure: &DbError) -> Vec<FieldIndex> {
+    let columns =
+        failure.detail().and_then(|detail| detail.strip_prefix("Key (")?.split_once(")=(")).map(|(columns, _)| columns);
+    columns.unwrap_or("").split(", ").filter_map(|name| resource.field(name.trim_matches('"'))).collect()
+}
+
+fn text(text: Option<String>) -> Parameter {
+    Parameter(text.map_or(Value::Null, Value::text))
+}
+
+fn who(caller: &Caller) -> [Parameter; 3] {
+    let actor = caller.identity.actor.as_deref().map_or(Value::Null, Value::text);
+    [Parameter(Value::Integer(caller.now)), Parameter(actor), Parameter(Value::text(&caller.request_id))]
+}
+
+/// Revision and id of the record in the rows of a statement that wrote one.
+fn made(rows: &[Row]) -> Result<Option<(i64, String)>, Error> {
+    let Some(row) = rows.first() else { return Ok(None) };
+    Ok(Some((row.try_get(0)?, row.try_get(1)?)))
+}
+
+fn gone() -> Problem {
+    Problem::internal("a record that was locked is not there")
+}
+
+impl Tx for PgTx {
+    async fn fetch(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        id: &Value,
+        purpose: Purpose,
+    ) -> Result<Option<Record>, Problem> {
+        let texts = statements(catalog);
+        let texts = texts.of(resource);
+        let declared = catalog.schema.get(resource);
+        let row = match purpose {
+            Purpose::Change => &texts.fetch,
+            Purpose::Remove => &texts.fetch_to_remove,
+        };
+        let mut steps = vec![Step { text: row, values: vec![Parameter(id.clone())] }];
+        // A statement of their own sees the lists as they are once the row is locked.
+        steps.extend(texts.lists.as_ref().map(|lists| Step { text: lists, values: vec![Parameter(id.clone())] }));
+        let results = self.run(&steps).await.map_err(|error| problem(&error))?;
+        let record = || -> Result<Option<Record>, Error> {
+            let Some(row) = results.first().and_then(|rows| rows.first()) else { return Ok(None) };
+            let mut record = Record::empty(declared.fields.len());
+            for (position, field) in texts.columns.iter().enumerate() {
+                record.set(*field, value::read(declared.get(*field).shape, row, position)?);
+            }
+            record.revision = row.try_get(texts.columns.len())?;
+            if let Some(row) = results.get(1).and_then(|rows| rows.first()) {
+                for (position, many) in texts.many.iter().enumerate() {
+                    record.set(many.field, value::read(declared.get(many.field).shape, row, position)?);
+                }
+            }
+            Ok(Some(record))
+        };
+        record().map_err(|error| problem(&error))
+    }
+
+    async fn holds(
+        &mut self,
+        plan: &WritePlan,
+        condition: &Condition,
+        caller: &Caller,
+        record: Option<&Record>,
+        new: Option<&Record>,
+    ) -> Result<bool, Problem> {
+        let question = query::question(plan, condition, record, new);
+        let values = question.values(&[], &query::question_facts(caller, record, new));
+        let results = self.run(&[Step { text: &question.text, values }]).await;
+        let rows = results.map_err(|error| problem(&error))?.pop().unwrap_or_default();
+        query::verdict(&rows).map_err(|error| problem(&error))
+    }
+
+    async fn create(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        record: &mut Record,
+        caller: &Caller,
+    ) -> Result<(), Problem> {
+        let declared = catalog.schema.get(resource);
+        let texts = statements(catalog);
+        let texts = texts.of(resource);
+        let given = !record.id().is_null();
+        let after = LogLine { after: Some(record), ..Self::line(declared, Action::Created, caller) }.after_json();
+        let after = match given {
+            true => after,
+            // The database puts the number before it.
+            false => after.map(|whole| whole.strip_prefix("{\"id\":null").unwrap_or(&whole).to_owned()),
+        };
+        let columns = texts.columns.iter().filter(|field| given || **field != Resource::ID);
+        let fields = columns.copied().chain(texts.many.iter().map(|many| many.field));
+        let values = fields.map(|field| Parameter(record.get(field).clone()));
+        let values = values.chain(who(caller)).chain([text(after)]).collect();
+        let mut steps = vec![Step { text: if given { &texts.create } else { &texts.create_next }, values }];
+        if let Value::Integer(_) = record.id() {
+            steps.push(Step { text: &texts.pass_over, values: vec![Parameter(record.id().clone())] });
+        }
+        let results = match self.write(&steps).await {
+            Ok(results) => results,
+            Err(error) => {
+                let refused = self.refuse(catalog, resource, given, &error);
+                if self.again && !given {
+                    self.pass_over_all(&texts.pass_over_all, &error).await;
+                }
+                return Err(refused);
+            }
+        };
+        let (revision, id) =
+            made(results.first().map_or(&[][..], Vec::as_slice)).map_err(|error| problem(&error))?.ok_or_else(gone)?;
+        record.revision = revision;
+        if !given {
+            record.values[0] = store::read_id(declared, &id);
+        }
+        Ok(())
+    }
+
+    async fn change(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        change: Change<'_>,
+        caller: &Caller,
+    ) -> Result<(), Problem> {
+        let Change { before, after, fields: changed } = change;
+        let declared = catalog.schema.get(resource);
+        let texts = statements(catalog);
+        let texts = texts.of(resource);
+        let mut fields: Vec<FieldIndex> =
+            changed.iter().copied().filter(|field| !declared.get(*field).is_many()).collect();
+        if let Some(stamp) = declared.kept(model::Origin::UpdatedAt).filter(|stamp| !fields.contains(stamp)) {
+            fields.push(stamp);
+        }
+        let line = LogLine {
+            before: Some(before),
+            after: Some(after),
+            changed,
+            ..Self::line(declared, Action::Updated, caller)
+        };
+        let statement = ResourceStatements::change(declared, &fields);
+        let id = Parameter(after.id().clone());
+        let values = std::iter::once(id.clone())
+            .chain(who(caller))
+            .chain([text(line.changed_names()), text(line.before_json()), text(line.after_json())])
+            .chain(fields.iter().map(|field| Parameter(after.get(*field).clone())))
+            .collect();
+        let mut steps = vec![Step { text: &statement, values }];
+        for many in texts.many.iter().filter(|many| changed.contains(&many.field)) {
+            steps.push(Step { text: &many.clear, values: vec![id.clone()] });
+            let values = vec![id.clone(), Parameter(after.get(many.field).clone())];
+            steps.push(Step { text: &many.insert, values });
+        }
+        let results = match self.write(&steps).await {
+            Ok(results) => results,
+            Err(error) => return Err(self.refuse(catalog, resource, true, &error)),
+        };
+        let (revision, _) =
+            made(results.first().map_or(&[][..], Vec::as_slice)).map_err(|error| problem(&error))?.ok_or_else(gone)?;
+        after.revision = revision;
+        Ok(())
+    }
+
+    async fn remove(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        record: &Record,
+        caller: &Caller,
+    ) -> Result<(), Problem> {
+        let declared = catalog.schema.get(resource);
+        let texts = statements(catalog);
+        let before = LogLine { before: Some(record), ..Self::line(declared, Action::Deleted, caller) }.before_json();
+        let values = std::iter::once(Parameter(record.id().clone())).chain(who(caller)).chain([text(before)]).collect();
+        // A cascade ends with the record that was asked for, but does not say so: the commit is said apart.
+        let results = self.run(&[Step { text: &texts.of(resource).remove, values }]).await;
+        results.map(|_| ()).map_err(|error| {
+            if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) {
+                // Somebody has referred to it since its referrers were looked up: they are looked up again.
+                self.again = true;
+                return refusal::in_use();
+            }
+            problem(&error)
+        })
+    }
+
+    async fn referring(
+        &mut self,
+        catalog: &Catalog,
+        from: ResourceIndex,
+        field: FieldIndex,
+        target: &Value,
+        limit: u32,
+    ) -> Result<Vec<Value>, Problem> {
+        let referring = catalog.schema.get(from);
+        let sql = if referring.get(field).is_many() {
+            format!("SELECT owner FROM {} WHERE target = $1 ORDER BY owner LIMIT $2", join_table(referring, field))
+        } else {
+            let reference = column(referring, field, "r");
+            format!(
+                "SELECT r.\"id\" FROM {} AS r WHERE {reference} = $1 ORDER BY r.\"id\" LIMIT $2",
+                quote(&referring.name)
+            )
+        };
+        let statement = Text { sql, types: vec![value::shape_type(referring.get(field).shape), Type::INT8] };
+        let values = vec![Parameter(target.clone()), Parameter(Value::Integer(i64::from(limit)))];
+        let results = self.run(&[Step { text: &statement, values }]).await.map_err(|error| problem(&error))?;
+        let shape = referring.get(Resource::ID).shape;
+        let ids: Result<Vec<Value>, Error> = results.iter().flatten().map(|row| value::read(shape, row, 0)).collect();
+        ids.map_err(|error| problem(&error))
+    }
+
+    async fn unlink(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        field: FieldIndex,
+        id: &Value,
+    ) -> Result<(), Problem> {
+        let declared = catalog.schema.get(resource);
+        let to = if declared.get(field).required { "\"id\"" } else { "NULL" };
+        let (table, name) = (quote(&declared.name), quote(&declared.get(field).name));
+        let statement = Text {
+            sql: format!("UPDATE {table} SET {name} = {to} WHERE \"id\" = $1"),
+            types: vec![value::shape_type(declared.get(Resource::ID).shape)],
+        };
+        let results = self.run(&[Step { text: &statement, values: vec![Parameter(id.clone())] }]).await;
+        results.map(|_| ()).map_err(|error| problem(&error))
+    }
+}
+
+impl PgTx {
+    /// Lets serial numbers go on above those in use, outside the transaction, which has failed.
+    async fn pass_over_all(&mut self, numbers: &Text, error: &Error) {
+        if error.code() != Some(&SqlState::UNIQUE_VIOLATION) {
+            return;
+        }
+        if self.begun && !self.ended && self.lease.say("ROLLBACK").await.is_err() {
+            return;
+        }
+        self.ended = true;
+        let result = self.lease.pipeline(&[Step { text: numbers, values: Vec::new() }], Bounds::default()).await;
+        if let Err(error) = result {
+            tracing::warn!(error = %error, "the serial numbers of a resource could not be moved above those in use");
+        }
+    }
+}
