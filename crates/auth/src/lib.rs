@@ -42,12 +42,16 @@ impl NewKey {
     #[must_use]
     pub fn make(name: &str, roles: Vec<String>, now: i64) -> Self {
         let mut id = [0_u8; 9];
-        let mut secret = [0_u8; 32];
-        let mut chance = rand::rng();
-        chance.fill_bytes(&mut id);
-        chance.fill_bytes(&mut secret);
+        rand::rng().fill_bytes(&mut id);
         // An underscore would end the id.
-        let id = URL_SAFE_NO_PAD.encode(id).replace('_', "-");
+        Self::with_id(URL_SAFE_NO_PAD.encode(id).replace('_', "-"), name, roles, now)
+    }
+
+    /// Makes a key with 256 bits of chance, to be found again under an id of our choice, which has no underscore.
+    #[must_use]
+    pub fn with_id(id: String, name: &str, roles: Vec<String>, now: i64) -> Self {
+        let mut secret = [0_u8; 32];
+        rand::rng().fill_bytes(&mut secret);
         let text = format!("msk_{id}_{}", URL_SAFE_NO_PAD.encode(secret));
         let stored = StoredKey { id, name: name.to_owned(), hash: hash(&text).to_vec(), roles, created_at: now };
         Self { stored, text }

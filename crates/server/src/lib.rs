@@ -1,1 +1,9 @@
 //! The program: command line, configuration, assembly, serving, shutdown.
+
+pub mod assemble;
+pub mod cli;
+pub mod logging;
+pub mod mount;
+mod pages;
+mod retention;
+pub mod serve;

@@ -16,7 +16,7 @@ const DEPTH: usize = 64;
 ///
 /// # Errors
 /// 400 with line and column.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Json, Problem> {
+pub fn parse(bytes: &[u8]) -> Result<Json, Problem> {
     if bytes.is_empty() {
         return Err(Problem::new(Code::MalformedJson, "the body is empty; expected JSON"));
     }

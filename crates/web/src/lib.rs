@@ -21,6 +21,7 @@ pub use accept::accepts;
 pub use body::{Body, Stream};
 pub use client::TrustedProxies;
 pub use cors::Cors;
+pub use json::parse as parse_json;
 pub use log::{Format, RequestLog};
 pub use manners::{Door, Limits, Manners};
 pub use metrics::Metrics;

@@ -1,0 +1,122 @@
+//! What strangers can reach: shown when a server starts, so that an open door is open on purpose.
+
+use std::{net::IpAddr, sync::Arc};
+
+use model::{Caller, CallerValue, ResourceIndex, Value, caller::Identity};
+use rules::{
+    Catalog, Condition, Gate,
+    expression::{Expression, Node},
+    plan::{OperationKind, Precondition},
+};
+
+/// Whether a rule admits strangers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admits {
+    /// To every record.
+    All,
+    /// To some records, or under some condition.
+    Some,
+    /// To none.
+    None,
+}
+
+/// What strangers may do with a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Exposure {
+    pub(super) resource: String,
+    pub(super) read: Admits,
+    pub(super) create: Admits,
+    pub(super) update: Admits,
+    pub(super) delete: Admits,
+}
+
+impl Exposure {
+    /// The actions open to strangers: `read, create (some)`; empty for none.
+    pub(super) fn words(&self) -> String {
+        let actions = [("read", self.read), ("create", self.create), ("update", self.update), ("delete", self.delete)];
+        let word = |(action, admits): (&str, Admits)| match admits {
+            Admits::All => Some(action.to_owned()),
+            Admits::Some => Some(format!("{action} (some)")),
+            Admits::None => None,
+        };
+        actions.into_iter().filter_map(word).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A caller of the program's own, from this machine.
+pub(super) fn caller(identity: Identity, now: i64) -> Caller {
+    Caller {
+        identity: Arc::new(identity),
+        address: IpAddr::from([127, 0, 0, 1]),
+        method: "POST",
+        now,
+        request_id: Arc::from("cli"),
+    }
+}
+
+/// What strangers can reach of each resource, in the order of their names; asked of the gate itself.
+pub(super) fn of(catalog: &Arc<Catalog>) -> Vec<Exposure> {
+    let gate = Gate::new(Arc::clone(catalog));
+    let stranger = caller(Identity::anonymous(), 0);
+    let one = |resource: ResourceIndex| {
+        let asked = OperationKind::Delete { id: Value::Null, precondition: Precondition::None };
+        let write = gate.write(stranger.clone(), [(resource, asked, String::new())]).into_inner();
+        let plan = &write.operations.first()?.plan;
+        Some(Exposure {
+            resource: catalog.schema.get(resource).name.clone(),
+            read: admits(&plan.read),
+            create: admits(&plan.create),
+            update: admits(&plan.update),
+            delete: admits(&plan.delete),
+        })
+    };
+    catalog.schema.indices().filter_map(one).collect()
+}
+
+/// Whether a condition holds of every, some or no record, as far as it shows.
+fn admits(condition: &Condition) -> Admits {
+    match condition {
+        Condition::Constant(true) => Admits::All,
+        Condition::Constant(false) => Admits::None,
+        Condition::All(parts) => {
+            let all: Vec<_> = parts.iter().map(admits).collect();
+            if all.contains(&Admits::None) {
+                Admits::None
+            } else if all.iter().all(|part| *part == Admits::All) {
+                Admits::All
+            } else {
+                Admits::Some
+            }
+        }
+        Condition::Any(parts) => {
+            let any: Vec<_> = parts.iter().map(admits).collect();
+            if any.contains(&Admits::All) {
+                Admits::All
+            } else if any.iter().all(|part| *part == Admits::None) {
+                Admits::None
+            } else {
+                Admits::Some
+            }
+        }
+        Condition::Compare { left, right, .. } if is_absent(left) || is_absent(right) => Admits::None,
+        Condition::Truth(expression, _) | Condition::IsPresent(expression) if is_absent(expression) => Admits::None,
+        Condition::IsNull(expression) if is_absent(expression) => Admits::All,
+        Condition::In { needle, list, .. } if is_absent(needle) || is_absent(list) => Admits::None,
+        Condition::Quantified { quantifier: rules::expression::Quantifier::Exists, body, .. }
+            if admits(body) == Admits::None =>
+        {
+            Admits::None
+        }
+        _ => Admits::Some,
+    }
+}
+
+/// Whether a stranger has no such value: any comparison with it is undefined.
+fn is_absent(expression: &Expression) -> bool {
+    match &expression.node {
+        Node::Caller(value) => matches!(value, CallerValue::Id | CallerValue::Email | CallerValue::Claim(_)),
+        Node::Convert(inner) | Node::Lower(inner) | Node::Size(inner) | Node::Negate(inner) => is_absent(inner),
+        Node::Arithmetic { left, right, .. } => is_absent(left) || is_absent(right),
+        _ => false,
+    }
+}
