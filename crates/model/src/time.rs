@@ -141,10 +141,23 @@ fn write_day(days: i64, out: &mut Vec<u8>) {
     write_digits(day, 2, out);
 }
 
+/// Two digits by their number.
+const PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819\
+      2021222324252627282930313233343536373839\
+      4041424344454647484950515253545556575859\
+      6061626364656667686970717273747576777879\
+      8081828384858687888990919293949596979899";
+
+/// Appends an even number of digits, two at a time.
 fn write_digits(number: i64, width: u32, out: &mut Vec<u8>) {
-    for place in (0..width).rev() {
-        out.push(b'0' + (number / 10_i64.pow(place) % 10) as u8);
+    let mut rest = number as u32;
+    let mut digits = [b'0'; 6];
+    for pair in digits[..width as usize].rchunks_exact_mut(2) {
+        let at = (rest % 100) as usize * 2;
+        pair.copy_from_slice(&PAIRS[at..at + 2]);
+        rest /= 100;
     }
+    out.extend_from_slice(&digits[..width as usize]);
 }
 
 /// The text of [`write_datetime`].

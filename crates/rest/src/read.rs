@@ -12,7 +12,7 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 /// `GET /api/{resource}`
 pub(crate) async fn list(engine: &Engine, request: &mut Request<'_>, resource: &str) -> Result<Response<Body>, Problem> {
     json_accepted(request)?;
-    let asked = query::of_list(request.query.as_deref())?;
+    let asked = query::of_list(request.query)?;
     let answer = engine.list(request.caller(), resource, asked).await?;
     let mut reply = json_reply(StatusCode::OK, answer.body);
     reply.headers_mut().insert(header::CACHE_CONTROL, PRIVATE);
@@ -28,7 +28,7 @@ pub(crate) async fn list(engine: &Engine, request: &mut Request<'_>, resource: &
 /// `GET /api/{resource}/{id}`
 pub(crate) async fn one(engine: &Engine, request: &mut Request<'_>, target: Target<'_>) -> Result<Response<Body>, Problem> {
     json_accepted(request)?;
-    let asked = query::of_record(request.query.as_deref())?;
+    let asked = query::of_record(request.query)?;
     let answer = engine.get(request.caller(), target, asked).await?;
     let mut reply = if preconditions::is_known(request, &answer.tag) {
         let mut reply = Response::new(Body::empty());
@@ -66,7 +66,7 @@ fn without_body_for_head(request: &Request<'_>, mut reply: Response<Body>) -> Re
 
 /// The same list, one page on (RFC 8288).
 fn next_link(request: &Request<'_>, cursor: &str) -> String {
-    let kept = request.query.as_deref().unwrap_or("").split('&').filter(|pair| {
+    let kept = request.query.unwrap_or("").split('&').filter(|pair| {
         let name = pair.split('=').next().unwrap_or("");
         !pair.is_empty() && name != "cursor" && name != "offset"
     });

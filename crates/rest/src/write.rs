@@ -13,7 +13,7 @@ const PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
 /// `POST /api/{resource}`
 pub(crate) async fn create(engine: &Engine, request: &mut Request<'_>, resource: &str) -> Result<Response<Body>, Problem> {
     json_accepted(request)?;
-    query::none(request.query.as_deref())?;
+    query::none(request.query)?;
     let body = request.json(JSON, ("accept", "application/json")).await?;
     let answer = engine.create(request.caller(), resource, &body).await?;
     let location = (!answer.id.is_empty()).then(|| format!("/api/{resource}/{}", answer.id));
@@ -27,7 +27,7 @@ pub(crate) async fn replace(
     target: Target<'_>,
 ) -> Result<Response<Body>, Problem> {
     json_accepted(request)?;
-    query::none(request.query.as_deref())?;
+    query::none(request.query)?;
     let precondition = preconditions::of_write(request)?;
     let body = request.json(JSON, ("accept", "application/json")).await?;
     let answer = engine.replace(request.caller(), target, &body, precondition).await?;
@@ -38,7 +38,7 @@ pub(crate) async fn replace(
 /// `PATCH /api/{resource}/{id}`
 pub(crate) async fn patch(engine: &Engine, request: &mut Request<'_>, target: Target<'_>) -> Result<Response<Body>, Problem> {
     json_accepted(request)?;
-    query::none(request.query.as_deref())?;
+    query::none(request.query)?;
     let precondition = preconditions::of_write(request)?;
     let body = request.json(PATCH, ("accept-patch", "application/merge-patch+json, application/json")).await?;
     let answer = engine.patch(request.caller(), target, &body, precondition).await?;
@@ -47,7 +47,7 @@ pub(crate) async fn patch(engine: &Engine, request: &mut Request<'_>, target: Ta
 
 /// `DELETE /api/{resource}/{id}`
 pub(crate) async fn delete(engine: &Engine, request: &mut Request<'_>, target: Target<'_>) -> Result<Response<Body>, Problem> {
-    query::none(request.query.as_deref())?;
+    query::none(request.query)?;
     let precondition = preconditions::of_write(request)?;
     engine.delete(request.caller(), target, precondition).await?;
     let mut reply = Response::new(Body::empty());

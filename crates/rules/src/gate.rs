@@ -83,11 +83,11 @@ impl<K: Hash + Eq, V: Clone> Kept<K, V> {
         Self(RwLock::new(HashMap::default()))
     }
 
-    fn get_or_make<E>(&self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
+    fn get_or_make<E>(&self, key: K, make: impl FnOnce(&K) -> Result<V, E>) -> Result<V, E> {
         if let Some(found) = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(&key) {
             return Ok(found.clone());
         }
-        let made = make()?;
+        let made = make(&key)?;
         let mut kept = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if kept.len() >= KEPT {
             kept.clear();
@@ -117,10 +117,8 @@ impl Gate {
     pub fn read(&self, caller: Caller, resource: ResourceIndex, query: Query) -> Result<Allowed<Read>, Problem> {
         let Query { form, values, after, page } = query;
         let key = (resource, self.profile(&caller), form);
-        let KeptRead { plan, inputs: types } = {
-            let form = key.2.clone();
-            self.reads.get_or_make(key, || self.plan_read(&caller, resource, &form))?
-        };
+        let KeptRead { plan, inputs: types } =
+            self.reads.get_or_make(key, |(_, _, form)| self.plan_read(&caller, resource, form))?;
         let mut inputs = Vec::with_capacity(types.len());
         let mut types = types.iter();
         for (text, (of, name)) in values.iter().zip(types.by_ref()) {
@@ -175,7 +173,7 @@ impl Gate {
 
     fn write_plan(&self, caller: &Caller, profile: &Profile, resource: ResourceIndex) -> Arc<WritePlan> {
         let made: Result<_, std::convert::Infallible> =
-            self.writes.get_or_make((resource, profile.clone()), || Ok(Arc::new(self.plan_write(caller, resource))));
+            self.writes.get_or_make((resource, profile.clone()), |_| Ok(Arc::new(self.plan_write(caller, resource))));
         match made {
             Ok(plan) => plan,
         }

@@ -35,7 +35,7 @@ impl Door for Protocols {
 impl Protocols {
     /// The table of paths, in the order in which they are tried.
     async fn route(&self, request: &mut Request<'_>) -> Result<Response<Body>, Problem> {
-        let path = request.path.clone();
+        let path = request.path;
         let mut segments = path.trim_start_matches('/').splitn(4, '/');
         let at = (segments.next().unwrap_or(""), segments.next(), segments.next(), segments.next());
         match at {
@@ -54,9 +54,9 @@ impl Protocols {
             ("metrics", None, None, None) => only_get(request).map(|()| pages::metrics(&self.metrics)),
             ("problems", Some(slug), None, None) => {
                 only_get(request)?;
-                pages::problem(slug).ok_or_else(|| no_such_path(&path))
+                pages::problem(slug).ok_or_else(|| no_such_path(path))
             }
-            _ => Err(no_such_path(&path)),
+            _ => Err(no_such_path(path)),
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use model::{Caller, Field, Record, Resource, Value, json};
+use model::{Caller, Field, FieldIndex, Record, Resource, Value, json};
 use parking_lot::Mutex;
 use rules::{
-    Catalog, Condition, Type,
-    expression::Root,
+    Catalog, Condition, Expression, Type,
+    expression::{Node, Root},
     plan::{Read, ReadPlan, View, WritePlan},
 };
 use rusqlite::{Connection, Row, params_from_iter, types::Value as Kept};
@@ -38,8 +38,8 @@ struct ReadStatements {
     list: Statement,
     count: Statement,
     fields: Vec<Selected>,
-    /// The types of the sort keys, which follow the revision.
-    keys: Vec<Type>,
+    /// The types of the sort keys, and in which columns they stand.
+    keys: Vec<(Type, usize)>,
 }
 
 /// One field of the answer.
@@ -86,9 +86,17 @@ fn prepare(plan: &ReadPlan) -> ReadStatements {
     let select = head(&mut list);
     let mut keys = String::new();
     let mut order = Vec::new();
+    let mut places = Vec::new();
+    let mut further = plan.view.fields.len() + fields.iter().filter(|selected| selected.verdict.is_some()).count() + 1;
     for key in &plan.sort {
         let text = list.expression(&key.expression);
-        keys.push_str(&format!(", {text}"));
+        let answered = plan.view.fields.iter().position(|seen| is_field(&key.expression, seen.field));
+        let place = answered.unwrap_or_else(|| {
+            keys.push_str(&format!(", {text}"));
+            further += 1;
+            further - 1
+        });
+        places.push((key.expression.r#type.clone(), place));
         let collation = if key.expression.r#type == (Type::Text { fold_case: true }) { " COLLATE NOCASE" } else { "" };
         order.push(format!("{text}{collation}{}", if key.descending { " DESC" } else { "" }));
     }
@@ -104,8 +112,13 @@ fn prepare(plan: &ReadPlan) -> ReadStatements {
     let sql = format!("SELECT count(*) FROM {table} AS {ROW} WHERE {condition}");
     let count = Statement { sql, binds: count.into_binds() };
 
-    let keys = plan.sort.iter().map(|key| key.expression.r#type.clone()).collect();
-    ReadStatements { one, list, count, fields, keys }
+    ReadStatements { one, list, count, fields, keys: places }
+}
+
+/// Whether a sort key is the plain value of a field, so that the answer's column serves both.
+fn is_field(key: &Expression, field: FieldIndex) -> bool {
+    matches!(&key.node, Node::Field { anchor, field: own, path, .. }
+        if *own == field && anchor.root == Root::Record && anchor.steps.is_empty() && path.is_empty())
 }
 
 fn selected(resource: &Resource, view: &View) -> Vec<Selected> {
@@ -220,9 +233,8 @@ fn page(connection: &Connection, read: &Read) -> rusqlite::Result<Listed> {
         made.encode(row, &mut listed.items)?;
         listed.length += 1;
         if listed.length == last {
-            let first = made.revision() + 1;
-            for (position, of) in made.keys.iter().enumerate() {
-                keys.push(value::read_typed(of, row.get_ref(first + position)?));
+            for (of, place) in &made.keys {
+                keys.push(value::read_typed(of, row.get_ref(*place)?));
             }
         }
     }

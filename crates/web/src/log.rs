@@ -3,13 +3,9 @@
 //! Lines gather in a buffer of bounded size. Where the output is slower than the requests for long, lines are left out
 //! and counted, and the count is logged.
 
-use std::{
-    fmt::Write as _,
-    io::Write,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io::Write, sync::Arc, time::Duration};
 
+use model::json;
 use parking_lot::{Condvar, Mutex};
 
 /// The most bytes that wait to be written.
@@ -57,7 +53,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    lines: String,
+    lines: Vec<u8>,
     left_out: u64,
     ended: bool,
 }
@@ -112,7 +108,7 @@ impl RequestLog {
 }
 
 fn run(shared: &Shared, mut output: impl Write) {
-    let mut taken = String::new();
+    let mut taken = Vec::new();
     loop {
         let (left_out, ended) = {
             let mut state = shared.state.lock();
@@ -123,7 +119,7 @@ fn run(shared: &Shared, mut output: impl Write) {
             (std::mem::take(&mut state.left_out), state.ended)
         };
         // A closed output is no reason to stop serving.
-        let _ = output.write_all(taken.as_bytes());
+        let _ = output.write_all(&taken);
         if left_out > 0 {
             tracing::warn!(left_out, "request lines were left out of the log: its output is too slow");
         }
@@ -135,34 +131,33 @@ fn run(shared: &Shared, mut output: impl Write) {
     }
 }
 
-fn write_json(line: &Line<'_>, out: &mut String) {
-    let mut text = std::mem::take(out).into_bytes();
-    text.extend_from_slice(b"{\"time\":");
-    model::json::write_datetime(line.now, &mut text);
-    text.extend_from_slice(b",\"level\":\"info\",\"kind\":\"request\",\"request_id\":");
-    model::json::write_string(line.request_id, &mut text);
-    text.extend_from_slice(b",\"method\":\"");
-    text.extend_from_slice(line.method.as_bytes());
-    text.extend_from_slice(b"\",\"path\":");
-    model::json::write_string(line.path, &mut text);
-    text.extend_from_slice(b",\"status\":");
-    model::json::write_integer(i64::from(line.status), &mut text);
+fn write_json(line: &Line<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"time\":");
+    json::write_datetime(line.now, out);
+    out.extend_from_slice(b",\"level\":\"info\",\"kind\":\"request\",\"request_id\":");
+    json::write_string(line.request_id, out);
+    out.extend_from_slice(b",\"method\":\"");
+    out.extend_from_slice(line.method.as_bytes());
+    out.extend_from_slice(b"\",\"path\":");
+    json::write_string(line.path, out);
+    out.extend_from_slice(b",\"status\":");
+    json::write_integer(i64::from(line.status), out);
     if let Some(bytes) = line.bytes {
-        text.extend_from_slice(b",\"bytes\":");
-        model::json::write_integer(bytes as i64, &mut text);
+        out.extend_from_slice(b",\"bytes\":");
+        json::write_integer(bytes as i64, out);
     }
-    text.extend_from_slice(b",\"duration_us\":");
-    model::json::write_integer(i64::try_from(line.duration.as_micros()).unwrap_or(i64::MAX), &mut text);
-    *out = String::from_utf8(text).unwrap_or_default();
-    // Writing into a string can't fail.
+    out.extend_from_slice(b",\"duration_us\":");
+    json::write_integer(i64::try_from(line.duration.as_micros()).unwrap_or(i64::MAX), out);
+    // Writing into a vector can't fail.
     let _ = write!(out, ",\"address\":\"{}\"", line.address);
     if let Some(actor) = line.actor {
-        let _ = write!(out, ",\"actor\":{}", serde_json::Value::from(actor));
+        out.extend_from_slice(b",\"actor\":");
+        json::write_string(actor, out);
     }
-    out.push_str("}\n");
+    out.extend_from_slice(b"}\n");
 }
 
-fn write_text(line: &Line<'_>, out: &mut String) {
+fn write_text(line: &Line<'_>, out: &mut Vec<u8>) {
     let millis = line.duration.as_secs_f64() * 1000.0;
     let _ = writeln!(out, "{:>3} {:<6} {} {millis:.2} ms", line.status, line.method, line.path.escape_debug());
 }

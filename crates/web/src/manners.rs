@@ -87,8 +87,8 @@ impl Manners {
             id: self.request_id(&parts.headers),
             address: self.proxies.client(peer, &parts.headers),
             identity: self.auth.anonymous(),
-            path: parts.uri.path().to_owned(),
-            query: parts.uri.query().map(str::to_owned),
+            path: parts.uri.path(),
+            query: parts.uri.query(),
             headers: &parts.headers,
             now: (self.clock)(),
             max_body: self.limits.max_body,
@@ -129,7 +129,7 @@ impl Manners {
     }
 
     fn within_bounds(&self, request: &Request<'_>) -> Result<(), Problem> {
-        let target = request.path.len() + request.query.as_ref().map_or(0, |query| query.len() + 1);
+        let target = request.path.len() + request.query.map_or(0, |query| query.len() + 1);
         if target > TARGET {
             let detail = format!("the path and query have {target} bytes; {TARGET} at most");
             return Err(Problem::new(Code::UriTooLong, detail));
@@ -184,7 +184,7 @@ impl Manners {
             now: request.now,
             request_id: &request.id,
             method,
-            path: &request.path,
+            path: request.path,
             status,
             bytes: reply.body().length(),
             duration,

@@ -36,7 +36,7 @@ pub fn problem_reply(problem: &Problem, request: &Request<'_>) -> Response<Body>
             tracing::warn!(request_id, code, cause, "a request was refused");
         }
     }
-    let document = problem.to_json(&request.path, &request.id);
+    let document = problem.to_json(request.path, &request.id);
     let mut reply = Response::new(Body::Whole(Some(Bytes::from(document.to_string()))));
     *reply.status_mut() = StatusCode::from_u16(problem.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = reply.headers_mut();

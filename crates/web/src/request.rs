@@ -25,9 +25,9 @@ pub struct Request<'a> {
     /// The method.
     pub method: Method,
     /// The path, as it was sent.
-    pub path: String,
+    pub path: &'a str,
     /// The query string, as it was sent.
-    pub query: Option<String>,
+    pub query: Option<&'a str>,
     /// The headers.
     pub headers: &'a HeaderMap,
     /// The time when it came: microseconds of UTC.
