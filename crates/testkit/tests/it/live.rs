@@ -161,10 +161,10 @@ both! {
     async fn cascades_are_told_where_they_strike(app) using NOTES {
         let somebody = app.stranger();
         somebody.post("/api/people", json!([{"id": "ann"}, {"id": "bob"}])).await.expect(201);
-        somebody.post("/api/notes", json!({"title": "n", "status": "open", "people": ["ann", "bob"]})).await.expect(201);
         let mut listener = listen(app, "/api/notes/events").await;
+        somebody.post("/api/notes", json!({"title": "n", "status": "open", "people": ["ann", "bob"]})).await.expect(201);
         somebody.delete("/api/people/ann").await.expect(204);
-        assert_eq!(listener.briefs(1, "people").await, ["updated [\"bob\"]"]);
+        assert_eq!(listener.briefs(2, "people").await, ["created [\"ann\",\"bob\"]", "updated [\"bob\"]"]);
     }
 }
 
