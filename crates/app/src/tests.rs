@@ -1,3 +1,5 @@
+//! Broken apps and what is said of them.
+
 mod drift;
 mod golden;
 mod mutation;

@@ -271,7 +271,8 @@ fn fingerprint(resource: &Resource, view: &View) -> u64 {
     let mut hasher = DefaultHasher::new();
     for seen in &view.fields {
         let field: &Field = resource.get(seen.field);
-        (&field.name, field.shape, field.is_list()).hash(&mut hasher);
+        // Where no field has a rule, two callers see the same; where one has, its bit in the mask decides.
+        (&field.name, field.shape, field.is_list(), seen.condition.is_some()).hash(&mut hasher);
     }
     hasher.finish()
 }

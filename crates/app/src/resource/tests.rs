@@ -1,3 +1,5 @@
+//! Every option of every field type.
+
 use std::collections::BTreeMap;
 
 use model::{Field, Keep, Kind, OnDelete, Origin, Resource, Shape, Value, field::Default};

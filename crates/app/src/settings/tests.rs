@@ -1,3 +1,5 @@
+//! Every setting, from the file and from the environment.
+
 use std::{net::IpAddr, time::Duration};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What is accepted, what is refused, and how a refusal reads.
+
 use std::sync::Arc;
 
 use serde_json::json;

@@ -29,7 +29,7 @@ const SHOP: &[(&str, &str)] = &[
          status = { type = \"enum\", values = [\"draft\", \"live\"], default = \"draft\" }\n\
          at = { type = \"datetime\", default = \"now\" }\n\
          [access]\nread = \"record.status != 'draft' || record.stock < 500\"\ncreate = \"true\"\n\
-         update = \"new.title != 'forbidden'\"\ndelete = \"record.stock == 0\"\n\
+         update = \"new.title == null || new.title != 'forbidden'\"\ndelete = \"record.stock == 0\"\n\
          [validate]\n\"live items have a price\" = \"new.status != 'live' || new.price != null\"\n\
          [indexes]\none_title_per_parent = { fields = [\"parent\", \"title\"], unique = true }\n",
     ),
