@@ -5,5 +5,6 @@ pub mod cli;
 pub mod logging;
 pub mod mount;
 mod pages;
+mod pause;
 mod retention;
 pub mod serve;

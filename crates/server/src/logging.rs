@@ -13,7 +13,9 @@ pub fn start(log: Log, text: bool) {
         LogLevel::Debug => Level::DEBUG,
         LogLevel::Trace => Level::TRACE,
     });
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    // Not into a file, and not where NO_COLOR asks for none.
+    let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_ansi(colours);
     // A second call, as in tests that start several servers, changes nothing.
     let _ = match (text, log.format) {
         (false, LogFormat::Json) => builder.json().flatten_event(true).with_current_span(false).try_init(),

@@ -9,7 +9,7 @@ use model::{Code, Problem};
 use rest::Rest;
 use web::{Body, Door, Metrics, Request};
 
-use crate::pages;
+use crate::{pages, pause::Pause};
 
 /// All protocols of the program.
 pub struct Protocols {
@@ -21,6 +21,8 @@ pub struct Protocols {
     pub live: Arc<Live>,
     /// `/metrics`
     pub metrics: Arc<Metrics>,
+    /// Where requests wait while the app changes.
+    pub(crate) pause: Pause,
 }
 
 impl Door for Protocols {
@@ -28,7 +30,10 @@ impl Door for Protocols {
         &'a self,
         request: &'a mut Request<'_>,
     ) -> Pin<Box<dyn Future<Output = Result<Response<Body>, Problem>> + Send + 'a>> {
-        Box::pin(self.route(request))
+        Box::pin(async {
+            let _going = self.pause.pass().await;
+            self.route(request).await
+        })
     }
 }
 
@@ -39,7 +44,9 @@ impl Protocols {
         let mut segments = path.trim_start_matches('/').splitn(4, '/');
         let at = (segments.next().unwrap_or(""), segments.next(), segments.next(), segments.next());
         match at {
-            ("api", Some(resource), None, None) if !resource.is_empty() => self.rest.answer(request, resource, None).await,
+            ("api", Some(resource), None, None) if !resource.is_empty() => {
+                self.rest.answer(request, resource, None).await
+            }
             ("api", Some(resource), Some("events"), None) => self.live.answer(request, resource).await,
             ("api", Some(resource), Some(id), None) if !id.is_empty() => {
                 let id = percent_encoding::percent_decode_str(id).decode_utf8().map_err(|_| Problem::not_found())?;
@@ -74,4 +81,3 @@ fn no_such_path(path: &str) -> Problem {
     let help = if path == "/" || path == "/api" || path == "/api/" { "; records are at /api/{resource}" } else { "" };
     Problem::new(Code::NotFound, format!("there is nothing at this path{help}"))
 }
-

@@ -25,7 +25,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use web::{Cors, Limits, Manners, Metrics, RequestLog, TrustedProxies};
 
-use crate::{mount::Protocols, retention};
+use crate::{mount::Protocols, pause::Pause, retention};
 
 /// The most bytes of a request's headers.
 const HEADERS: usize = 32 << 10;
@@ -39,6 +39,8 @@ pub struct Options {
     pub timing: bool,
     /// Requests are logged for people, whatever the settings say.
     pub text_log: bool,
+    /// Requests can be made to wait while the app changes ([`Server::pause`]).
+    pub pausable: bool,
     /// Requests are not logged at all (tests).
     pub quiet: bool,
 }
@@ -52,6 +54,7 @@ pub struct Server {
     engine: Arc<Engine>,
     live: Arc<Live>,
     log: Arc<RequestLog>,
+    pause: Pause,
     accepting: tokio::task::JoinHandle<()>,
     trimming: tokio::task::JoinHandle<()>,
 }
@@ -71,7 +74,8 @@ impl Server {
         };
         let log = Arc::new(RequestLog::start(format, io::stdout())?);
         let live = Arc::new(Live::new(Arc::clone(&engine)));
-        let manners = manners(settings, &engine, &live, Arc::clone(&log), options);
+        let pause = if options.pausable { Pause::possible() } else { Pause::default() };
+        let manners = manners(settings, &engine, &live, Arc::clone(&log), &pause, options);
         let stop = CancellationToken::new();
         let connections = TaskTracker::new();
         let accepting = tokio::spawn(accept(
@@ -83,13 +87,19 @@ impl Server {
         ));
         let trimming = tokio::spawn(retention::keep(Arc::clone(&engine), settings.events.retention));
         let patience = settings.server.shutdown_timeout;
-        Ok(Self { address, stop, connections, patience, engine, live, log, accepting, trimming })
+        Ok(Self { address, stop, connections, patience, engine, live, log, pause, accepting, trimming })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Lets requests that come from now on wait until the guard is dropped, once those that run have been answered. None
+    /// where that is not possible, or took too long.
+    pub async fn pause(&self) -> Option<tokio::sync::OwnedRwLockWriteGuard<()>> {
+        self.pause.begin().await
     }
 
     /// Stops accepting, ends streams, finishes requests that run, and closes the database.
@@ -122,13 +132,21 @@ pub async fn until_signal() -> io::Result<()> {
     Ok(())
 }
 
-fn manners(settings: &Settings, engine: &Arc<Engine>, live: &Arc<Live>, log: Arc<RequestLog>, options: Options) -> Manners {
+fn manners(
+    settings: &Settings,
+    engine: &Arc<Engine>,
+    live: &Arc<Live>,
+    log: Arc<RequestLog>,
+    pause: &Pause,
+    options: Options,
+) -> Manners {
     let metrics = Arc::new(Metrics::default());
     let protocols = Protocols {
         engine: Arc::clone(engine),
         rest: Rest::new(Arc::clone(engine)),
         live: Arc::clone(live),
         metrics: Arc::clone(&metrics),
+        pause: pause.clone(),
     };
     let origins = match &settings.server.cors_origins {
         CorsOrigins::Any => vec!["*".to_owned()],

@@ -12,8 +12,10 @@ use super::{
 };
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  mainstay check\n  mainstay check --app shop --json\n\nNeeds no database. Exit code 1 \
-                        where there is an error; warnings and notes leave it 0.")]
+#[command(
+    after_help = "Examples:\n  mainstay check\n  mainstay check --app shop --json\n\nNeeds no database. Exit code 1 \
+                        where there is an error; warnings and notes leave it 0."
+)]
 pub(super) struct Arguments {
     /// The answer as JSON.
     #[arg(long)]

@@ -10,8 +10,10 @@ use clap::CommandFactory as _;
 use super::failure::Failure;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  mainstay completions bash > ~/.local/share/bash-completion/completions/mainstay\n  \
-                        mainstay completions zsh > ~/.zfunc/_mainstay")]
+#[command(
+    after_help = "Examples:\n  mainstay completions bash > ~/.local/share/bash-completion/completions/mainstay\n  \
+                        mainstay completions zsh > ~/.zfunc/_mainstay"
+)]
 pub(super) struct Arguments {
     /// For which shell.
     shell: clap_complete::Shell,

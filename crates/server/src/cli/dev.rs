@@ -19,10 +19,12 @@ use crate::{logging, serve::until_signal};
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  mainstay dev\n  MAINSTAY_SERVER__LISTEN=127.0.0.1:9000 mainstay dev --app shop\n\nOn a new \
+#[command(
+    after_help = "Examples:\n  mainstay dev\n  MAINSTAY_SERVER__LISTEN=127.0.0.1:9000 mainstay dev --app shop\n\nOn a new \
                         database it makes the tables, loads seed/ and an administrator's key, which it prints once. What \
                         you save is served at once, with the changes to the database that lose nothing; what is broken \
-                        is shown, and the last good version goes on.")]
+                        is shown, and the last good version goes on."
+)]
 pub(super) struct Arguments {}
 
 pub(super) async fn run(directory: &Path, _: &Arguments) -> Result<ExitCode, Failure> {

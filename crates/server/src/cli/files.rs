@@ -37,7 +37,8 @@ pub(super) fn take(loaded: Loaded) -> Result<App, Failure> {
             Ok(App { settings, catalog: Arc::new(catalog) })
         }
         Loaded { diagnostics, .. } => {
-            Err(Failure::new(format!("the app has {}", summary(&diagnostics))).help("`mainstay check` shows them again"))
+            Err(Failure::new(format!("the app has {}", summary(&diagnostics)))
+                .help("`mainstay check` shows them again"))
         }
     }
 }

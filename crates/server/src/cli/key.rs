@@ -16,9 +16,11 @@ use super::{
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Make a key and print it, once: only its hash is stored.
-    #[command(after_help = "Examples:\n  mainstay key create\n  KEY=$(mainstay key create --name ci)\n  mainstay key create \
+    #[command(
+        after_help = "Examples:\n  mainstay key create\n  KEY=$(mainstay key create --name ci)\n  mainstay key create \
                             --role staff --json\n\nSend it as `Authorization: Bearer msk_…`. A running server takes it at \
-                            once.")]
+                            once."
+    )]
     Create {
         /// What people call it.
         #[arg(long, default_value = "key", value_parser = name)]

@@ -15,8 +15,10 @@ use super::{
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Show each step to take, in words and in SQL; changes nothing.
-    #[command(after_help = "Examples:\n  mainstay migrate plan\n  mainstay migrate plan --exit-code --json\n\nExit code 0; with \
-                            --exit-code 2 where steps are to be taken.")]
+    #[command(
+        after_help = "Examples:\n  mainstay migrate plan\n  mainstay migrate plan --exit-code --json\n\nExit code 0; with \
+                            --exit-code 2 where steps are to be taken."
+    )]
     Plan {
         /// Exit with 2 where there are steps to take.
         #[arg(long)]
@@ -26,9 +28,11 @@ pub(super) enum Command {
         json: bool,
     },
     /// Take the steps, all or none.
-    #[command(after_help = "Examples:\n  mainstay migrate apply\n  mainstay migrate apply --allow-data-loss --json\n\nIn one \
+    #[command(
+        after_help = "Examples:\n  mainstay migrate apply\n  mainstay migrate apply --allow-data-loss --json\n\nIn one \
                             transaction. On SQLite the database is copied to a file beside it first. Applying twice does \
-                            nothing.")]
+                            nothing."
+    )]
     Apply {
         /// Take steps that lose data, too.
         #[arg(long)]
@@ -52,7 +56,11 @@ pub(super) async fn run(directory: &Path, command: &Command) -> Result<ExitCode,
     match *command {
         Command::Plan { exit_code, json } => {
             let preview = migrations.plan().await?;
-            if json { terminal::json(&preview_json(&preview)) } else { terminal::result(preview_text(&preview)) }
+            if json {
+                terminal::json(&preview_json(&preview))
+            } else {
+                terminal::result(preview_text(&preview))
+            }
             Ok(ExitCode::from(if exit_code && !preview.is_empty() { 2 } else { 0 }))
         }
         Command::Apply { allow_data_loss, json } => {
@@ -111,7 +119,9 @@ pub(super) async fn run(directory: &Path, command: &Command) -> Result<ExitCode,
                 (0, _) => "The database has seen no migration; `mainstay migrate apply` makes its tables.".to_owned(),
                 (version, true) => format!("The database is at version {version}, as the resources say."),
                 (version, false) => {
-                    format!("The database is at version {version}, and not as the resources say: `mainstay migrate plan`.")
+                    format!(
+                        "The database is at version {version}, and not as the resources say: `mainstay migrate plan`."
+                    )
                 }
             });
             Ok(ExitCode::SUCCESS)

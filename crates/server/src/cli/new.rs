@@ -22,9 +22,11 @@ const KNOWN: &[(&str, &str)] = &[
 ];
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Templates:\n  empty   one resource to begin with\n  shop    a music shop over real data: products, \
+#[command(
+    after_help = "Templates:\n  empty   one resource to begin with\n  shop    a music shop over real data: products, \
                         orders, customers, playlists\n\nExamples:\n  mainstay new notes\n  mainstay new shop --template \
-                        shop\n\nNever writes into a directory that has something in it.")]
+                        shop\n\nNever writes into a directory that has something in it."
+)]
 pub(super) struct Arguments {
     /// The directory to make.
     name: PathBuf,
@@ -38,7 +40,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let Some((known, _)) = KNOWN.iter().find(|(known, _)| known == template) else {
         let names: Vec<&str> = KNOWN.iter().map(|(known, _)| *known).collect();
         let near = rules::nearest(template, names.iter().copied());
-        let help = near.map_or_else(|| format!("there are: {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
+        let help =
+            near.map_or_else(|| format!("there are: {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
         return Err(Failure::new(format!("there is no template `{template}`")).help(help));
     };
     let shown = name.display();

@@ -30,9 +30,11 @@ const AT_ONCE: usize = 500;
 const BYTES_AT_ONCE: usize = 8 << 20;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  mainstay seed\n  mainstay seed --json\n\nseed/NAME.ndjson holds records of the resource \
+#[command(
+    after_help = "Examples:\n  mainstay seed\n  mainstay seed --json\n\nseed/NAME.ndjson holds records of the resource \
                         NAME, one JSON object a line, validated like any write. One whose `id` is there already is left \
-                        as it is. Works beside a running server.")]
+                        as it is. Works beside a running server."
+)]
 pub(super) struct Arguments {
     /// The answer as JSON.
     #[arg(long)]
@@ -139,7 +141,8 @@ pub(super) async fn load(engine: &Engine, seeds: Vec<SeedFile>) -> Result<Vec<Lo
 }
 
 async fn load_batch(engine: &Engine, file: &SeedFile, batch: &[Line]) -> Result<usize, Failure> {
-    let identity = Identity { roles: vec!["admin".to_owned()], actor: Some("seed".to_owned()), ..Identity::anonymous() };
+    let identity =
+        Identity { roles: vec!["admin".to_owned()], actor: Some("seed".to_owned()), ..Identity::anonymous() };
     let caller = exposure::caller(identity, SystemClock.now());
     let records: Vec<Json> = batch.iter().map(|line| line.record.clone()).collect();
     engine.load(caller, &file.name, &records).await.map_err(|problem| {
@@ -154,7 +157,8 @@ fn located(shown: &str, batch: &[Line], problem: &Problem) -> Failure {
     for flaw in &problem.errors {
         let (problem::Place::Pointer(at) | problem::Place::Parameter(at)) = &flaw.at;
         let mut parts = at.trim_start_matches('/').splitn(2, '/');
-        let line = parts.next().and_then(|position| position.parse::<usize>().ok()).and_then(|number| batch.get(number));
+        let line =
+            parts.next().and_then(|position| position.parse::<usize>().ok()).and_then(|number| batch.get(number));
         match line {
             Some(line) => {
                 let pointer = parts.next().map(|rest| format!(" /{rest}")).unwrap_or_default();

@@ -17,10 +17,12 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  mainstay serve\n  MAINSTAY_SERVER__LISTEN=0.0.0.0:80 mainstay serve --app /srv/shop\n\nNever \
+#[command(
+    after_help = "Examples:\n  mainstay serve\n  MAINSTAY_SERVER__LISTEN=0.0.0.0:80 mainstay serve --app /srv/shop\n\nNever \
                         changes a schema: it refuses to start while the database is not as the resources say (`mainstay \
                         migrate apply` first). SIGTERM and SIGINT stop it once the requests that run are answered. Faults \
-                        are logged on standard error, requests on standard output.")]
+                        are logged on standard error, requests on standard output."
+)]
 pub(super) struct Arguments {}
 
 pub(super) async fn run(directory: &Path, _: &Arguments) -> Result<ExitCode, Failure> {

@@ -60,7 +60,7 @@ impl Site {
         let store = assemble::open_store(&settings).await?;
         let engine = Arc::new(Engine::new(Arc::clone(&catalog), store, Arc::new(SystemClock)));
         let key = first_start(directory, &engine, &catalog).await?;
-        let options = Options { timing: true, text_log: true, ..Options::default() };
+        let options = Options { timing: true, text_log: true, pausable: true, ..Options::default() };
         let started = Server::start(&settings, Arc::clone(&engine), options).await;
         let server = started.map_err(|error| cannot_listen(listen, &error))?;
         let mut base = server.address();
@@ -99,8 +99,11 @@ impl Site {
             self.waiting = Some(catalog);
             return Ok(());
         }
-        apply(&migrations, &preview).await?;
-        self.engine.put_in_force(Arc::clone(&catalog));
+        {
+            let _waiting = self.server.pause().await;
+            apply(&migrations, &preview).await?;
+            self.engine.put_in_force(Arc::clone(&catalog));
+        }
         let resources = count(catalog.schema.resources().len(), "resource", "resources");
         terminal::step(format_args!("the new version is served: {resources}"));
         Ok(())
@@ -204,7 +207,9 @@ async fn greet(engine: &Engine, catalog: &Arc<Catalog>, base: &str, key: Option<
             "\nThe administrator's key; it is not shown again:\n\n  export KEY={}",
             bold(key)
         )),
-        None => terminal::tell("\nThe administrator's key was shown at the first start; `mainstay key create` makes another."),
+        None => terminal::tell(
+            "\nThe administrator's key was shown at the first start; `mainstay key create` makes another.",
+        ),
     }
     terminal::tell("\nTry:\n");
     for line in tour::lines(engine, catalog, base).await {

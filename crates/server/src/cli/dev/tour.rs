@@ -137,7 +137,8 @@ async fn sample(engine: &Engine, catalog: &Catalog, resource: &Resource) -> Opti
     if resource.id_kind == model::IdKind::String {
         body.insert("id".to_owned(), format!("example-{}", number()).into());
     }
-    for field in resource.fields.iter().filter(|field| field.is_declared() && field.required && field.default.is_none()) {
+    for field in resource.fields.iter().filter(|field| field.is_declared() && field.required && field.default.is_none())
+    {
         if field.is_list() || field.is_many() {
             return None;
         }
