@@ -67,6 +67,8 @@ impl Waiting {
 struct Writer {
     connection: Connection,
     sequences: Sequences,
+    /// SQLite's mark of what others have committed; where it has moved, the sequences may have, too.
+    others: i64,
     checkpointer: Checkpointer,
     latest: watch::Sender<i64>,
 }
@@ -80,11 +82,12 @@ pub(crate) fn start(
     synchronous: Synchronous,
 ) -> rusqlite::Result<(mpsc::Sender<Job>, watch::Receiver<i64>, std::thread::JoinHandle<()>)> {
     let connection = connection::open_writer(&path, synchronous)?;
+    let others = data_version(&connection)?;
     let sequences = Sequences::open(&connection)?;
     let (latest, watched) = watch::channel(sequences.revision());
     let (sender, receiver) = mpsc::channel(QUEUE);
     let checkpointer = Checkpointer::start(path)?;
-    let mut writer = Writer { connection, sequences, checkpointer, latest };
+    let mut writer = Writer { connection, sequences, others, checkpointer, latest };
     let thread = std::thread::Builder::new()
         .name("sqlite-writer".to_owned())
         .spawn(move || writer.run(receiver))
@@ -123,12 +126,23 @@ impl Writer {
         waiting: &mut Vec<Waiting>,
     ) -> rusqlite::Result<()> {
         self.execute("BEGIN IMMEDIATE")?;
+        self.meet_others()?;
         let mut next = Some(first);
         while let Some(job) = next {
             self.run_one(job, waiting)?;
             next = if waiting.len() < GROUP { jobs.try_recv().ok() } else { None };
         }
         self.execute("COMMIT")
+    }
+
+    /// Another process, `mainstay seed` say, may have written since the last transaction and given out numbers.
+    fn meet_others(&mut self) -> rusqlite::Result<()> {
+        let others = data_version(&self.connection)?;
+        if others != self.others {
+            self.sequences = Sequences::open(&self.connection)?;
+            self.others = others;
+        }
+        Ok(())
     }
 
     /// Runs one job; an error is one that the whole transaction can't go on after.
@@ -186,6 +200,11 @@ impl Writer {
     fn execute(&self, sql: &str) -> rusqlite::Result<()> {
         self.connection.prepare_cached(sql)?.execute([]).map(|_| ())
     }
+}
+
+/// Differs from the last answer where another connection has committed in between.
+fn data_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
 }
 
 /// The result of a future that never waits: those of [`SqliteTx`] are ready at once.
