@@ -140,23 +140,19 @@ impl Connections {
                     lease.release();
                     return Ok(results);
                 }
-                Err(error) if tries < TRIES && self.heals(&error) => {}
-                Err(error) => {
-                    let problem = fault::problem(&error);
+                Err(error) if tries < TRIES && fault::is_stale(&error) => {
+                    lease.forget_statements();
                     lease.release();
-                    return Err(problem);
+                }
+                Err(error) if tries < TRIES && fault::is_dead(&error) => {}
+                Err(error) => {
+                    if !fault::is_dead(&error) {
+                        lease.release();
+                    }
+                    return Err(fault::problem(&error));
                 }
             }
         }
-    }
-
-    /// Whether another connection may do better: this one is dead, or knows the tables from before a migration.
-    pub(crate) fn heals(&self, error: &Error) -> bool {
-        let stale = fault::is_stale(error);
-        if stale {
-            self.pool.manager().statement_caches.clear();
-        }
-        stale || error.is_closed()
     }
 
     /// Lends nothing any more, and waits a while for what is lent.
@@ -217,6 +213,13 @@ impl Lease {
     /// The connection itself.
     pub(crate) fn client(&self) -> Option<&tokio_postgres::Client> {
         self.client.as_ref().map(|client| &***client)
+    }
+
+    /// Lets every connection of the pool prepare its statements anew.
+    pub(crate) fn forget_statements(&self) {
+        if let Some(pool) = self.client.as_ref().and_then(Object::pool) {
+            pool.manager().statement_caches.clear();
+        }
     }
 
     /// Gives the connection back: nothing runs on it, and no transaction is open.

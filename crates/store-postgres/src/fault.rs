@@ -12,7 +12,7 @@ pub(crate) const UNREACHABLE: &str = "the database can't be reached";
 pub(crate) fn problem(error: &Error) -> Problem {
     let cause = cause(error);
     let Some(code) = error.code() else {
-        return match error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>()) {
+        return match is_dead(error) {
             true => Problem::unavailable(UNREACHABLE, cause, 1),
             false => Problem::internal(cause),
         };
@@ -39,7 +39,7 @@ pub(crate) fn problem(error: &Error) -> Problem {
         }
         // Classes: connection, resources, operator's intervention, system; and a server that only reads.
         code if ["08", "53", "57", "58", "28", "3D"].iter().any(|class| code.code().starts_with(class))
-            || *code == SqlState::READ_ONLY_SQL_TRANSACTION =>
+            || [SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE].contains(code) =>
         {
             (UNREACHABLE, 1)
         }
@@ -53,6 +53,16 @@ pub(crate) fn is_stale(error: &Error) -> bool {
     error
         .code()
         .is_some_and(|code| [SqlState::FEATURE_NOT_SUPPORTED, SqlState::INVALID_SQL_STATEMENT_NAME].contains(code))
+}
+
+/// Whether the connection is of no use any more.
+pub(crate) fn is_dead(error: &Error) -> bool {
+    let ends = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
+    error.is_closed() || error.code().map_or_else(|| is_io(error), |code| ends.contains(code))
+}
+
+fn is_io(error: &Error) -> bool {
+    error.source().is_some_and(|source| source.is::<std::io::Error>())
 }
 
 /// Whether a transaction lost against another one, and may win when it is made again.

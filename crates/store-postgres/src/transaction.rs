@@ -37,6 +37,8 @@ pub(crate) struct PgTx {
     brief: bool,
     /// The failure was such that the same write may succeed when it is made again.
     again: bool,
+    /// The connection has ended.
+    dead: bool,
 }
 
 fn statements(catalog: &Catalog) -> Arc<Statements> {
@@ -53,7 +55,7 @@ impl PgTx {
             }
             _ => false,
         };
-        Self { lease, begun: false, ended: false, brief, again: false }
+        Self { lease, begun: false, ended: false, brief, again: false, dead: false }
     }
 
     /// Ends the transaction as its outcome says. With a failure comes whether the same write may succeed if repeated.
@@ -74,7 +76,8 @@ impl PgTx {
             }
             Err(failure) => {
                 // A connection that can't even roll back is not given back.
-                if !self.begun || self.ended || self.lease.say("ROLLBACK").await.is_ok() {
+                let over = !self.begun || self.ended;
+                if !self.dead && (over || self.lease.say("ROLLBACK").await.is_ok()) {
                     self.lease.release();
                 }
                 Err((failure, self.again))
@@ -100,7 +103,12 @@ impl PgTx {
         // Where a statement could not even be prepared, nothing was sent, and the rollback does no harm.
         self.ended |= last && (alone || result.is_ok());
         if let Err(error) = &result {
-            self.again |= error.code().is_some_and(fault::is_rival) || fault::is_stale(error);
+            if fault::is_stale(error) {
+                self.lease.forget_statements();
+                self.again = true;
+            }
+            self.again |= error.code().is_some_and(fault::is_rival);
+            self.dead |= fault::is_dead(error);
         }
         result
     }
@@ -109,7 +117,9 @@ impl PgTx {
     fn refuse(&mut self, catalog: &Catalog, resource: ResourceIndex, given: bool, error: &Error) -> Problem {
         let declared = catalog.schema.get(resource);
         let texts = statements(catalog);
-        let Some((code, failure)) = error.code().zip(error.as_db_error()) else { return lost(error) };
+        let Some((code, failure)) = error.code().zip(error.as_db_error()).filter(|_| !fault::is_dead(error)) else {
+            return lost(error);
+        };
         let fields = failure.constraint().and_then(|name| texts.of(resource).constraints.get(name));
         let fields = fields.cloned().unwrap_or_else(|| from_detail(declared, failure));
         if *code == SqlState::UNIQUE_VIOLATION {
@@ -131,7 +141,7 @@ impl PgTx {
 /// A connection lost in the middle: whether the database has committed is not known.
 fn lost(error: &Error) -> Problem {
     let problem = problem(error);
-    if error.as_db_error().is_some() || problem.code != model::Code::Unavailable {
+    if !fault::is_dead(error) || problem.code != model::Code::Unavailable {
         return problem;
     }
     Problem {

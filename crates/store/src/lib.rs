@@ -11,6 +11,8 @@ use rules::{
 };
 use tokio::sync::watch;
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod migration;
 pub mod refusal;
 pub mod transaction;

@@ -1,0 +1,219 @@
+//! When PostgreSQL goes, or its caller does.
+
+mod database;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use database::{Database, connect};
+use model::{Code, Value};
+use store::conformance::{
+    schema::schema,
+    world::{World, filtered, refused},
+};
+use store_postgres::PostgresStore;
+
+async fn open(size: usize) -> (World, Database) {
+    let database = Database::create(&schema()).await;
+    let store = PostgresStore::open(&database.url, size).await.expect("a store");
+    (World::new(Arc::new(store)), database)
+}
+
+async fn leave(world: World, database: Database) {
+    world.store.close().await;
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_the_server_ended_are_replaced() {
+    let (world, database) = open(4).await;
+    world.room("before", "x").await;
+    world.log(1).await;
+    let other = connect(&database.url).await;
+    for round in 0..5 {
+        other
+            .batch_execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            )
+            .await
+            .expect("the connections end");
+        // A reader notices nothing; a writer is told to come again at most once.
+        assert!(world.get("rooms", &Value::text("before")).await.is_some());
+        let begun = Instant::now();
+        let id = Value::text(format!("after {round}"));
+        while let Err(problem) = world.try_create("rooms", &[("id", id.clone())]).await {
+            assert_eq!(problem.code, Code::Unavailable, "{problem:?}");
+            assert!(problem.extra.retry_after.is_some());
+            assert!(begun.elapsed() < Duration::from_secs(5));
+        }
+    }
+    // The log's connection is back, too.
+    assert_eq!(world.log(6).await.len(), 6);
+    leave(world, database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_away_is_unavailable_until_it_is_back() {
+    let (world, database) = open(4).await;
+    let name = database.url.rsplit_once('/').expect("a name").1.to_owned();
+    let server = connect(&database.url.replace(&name, "postgres")).await;
+    server.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await.expect("closed");
+    let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+    server.batch_execute(&end).await.expect("ended");
+    for _ in 0..3 {
+        let (code, _) = refused(world.try_create("rooms", &[("id", Value::text("r"))]).await);
+        assert_eq!(code, Code::Unavailable);
+        assert_eq!(refused(world.store.log_range().await).0, Code::Unavailable);
+        assert_eq!(refused(world.store.ready(world.catalog()).await).0, Code::Unavailable);
+    }
+    server.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await.expect("open");
+    let back = Instant::now();
+    world.room("r", "x").await;
+    world.log(1).await;
+    assert!(back.elapsed() < Duration::from_secs(5));
+    leave(world, database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_hangs_up_leaves_nothing_running_and_nothing_half_done() {
+    let (world, database) = open(2).await;
+    let author = world.person("Ann").await;
+    let other = connect(&database.url).await;
+    other.batch_execute("BEGIN; LOCK TABLE posts").await.expect("a lock");
+    for number in 0..5 {
+        let batch = vec![
+            ("rooms", world.creation("rooms", &[("id", Value::text(format!("r{number}")))])),
+            ("posts", world.creation("posts", &[("title", Value::text("a")), ("author", author.clone())])),
+        ];
+        assert!(tokio::time::timeout(Duration::from_millis(100), world.batch(batch)).await.is_err());
+        let list = world.list("posts", filtered("title == \"a\""));
+        assert!(tokio::time::timeout(Duration::from_millis(100), list).await.is_err());
+    }
+    // Others are served meanwhile, and what was begun is gone.
+    assert!(world.get("people", &author).await.is_some());
+    for number in 0..5 {
+        assert_eq!(world.get("rooms", &Value::text(format!("r{number}"))).await, None);
+    }
+    let mut busy = 1;
+    for _ in 0..100 {
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        busy = other.query_one(waiting, &[]).await.expect("a count").get::<_, i64>(0);
+        if busy == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(busy, 0);
+    other.batch_execute("ROLLBACK").await.expect("unlocked");
+    leave(world, database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_give_one_order() {
+    let (world, database) = open(4).await;
+    let second = World::new(Arc::new(PostgresStore::open(&database.url, 4).await.expect("a second node")));
+    let tasks: Vec<_> = (0..16)
+        .map(|task| {
+            let (here, there) = (world.clone(), second.clone());
+            tokio::spawn(async move {
+                for number in 0..20 {
+                    let node = if (task + number) % 2 == 0 { &here } else { &there };
+                    node.room(&format!("{task}-{number}"), "x").await;
+                }
+            })
+        })
+        .collect();
+    let mut seen = Vec::new();
+    while seen.len() < 320 {
+        let after = seen.last().map_or(0, |entry: &model::Entry| entry.sequence);
+        seen.extend(second.store.entries(second.catalog(), after, 7).await.expect("entries"));
+    }
+    for task in tasks {
+        task.await.expect("no panic");
+    }
+    let sequences: Vec<i64> = seen.iter().map(|entry| entry.sequence).collect();
+    assert_eq!(sequences, (1..=320).collect::<Vec<_>>());
+    for task in 0..16 {
+        let own = seen
+            .iter()
+            .filter_map(|entry| store::id_text(&entry.id).strip_prefix(&format!("{task}-")).map(str::to_owned));
+        assert_eq!(own.collect::<Vec<_>>(), (0..20).map(|number| number.to_string()).collect::<Vec<_>>());
+    }
+    // A node that wrote nothing hears of what others wrote.
+    let mut watch = second.store.watch();
+    world.room("last", "x").await;
+    let heard = tokio::time::timeout(Duration::from_secs(2), watch.wait_for(|last| *last == 321)).await;
+    heard.expect("in time").expect("a watch");
+    second.store.close().await;
+    leave(world, database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_of_a_killed_node_is_found() {
+    let (world, database) = open(4).await;
+    let other = connect(&database.url).await;
+    other
+        .batch_execute(
+            "INSERT INTO _events (time, resource, action, record, revision, request) \
+             VALUES (1, 'rooms', 3, 'r', nextval('_events_id_seq'), 'x')",
+        )
+        .await
+        .expect("an entry");
+    assert_eq!(world.log(1).await[0].sequence, 1);
+    leave(world, database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_can_not_be_served_is_refused_at_the_start() {
+    let (world, database) = open(1).await;
+    let refusal = async |url: &str| {
+        let problem = PostgresStore::open(url, 1).await.err().expect("a refusal");
+        assert_eq!(problem.code, Code::Unavailable);
+        problem.detail
+    };
+    assert!(refusal(&format!("{}?sslmode=require", database.url)).await.contains("sslmode=require is not available"));
+    assert!(refusal("postgres://root:secret@127.0.0.1:1/none").await.contains("can't be reached"));
+    let wrong = refusal("postgres://root:secret@127.0.0.1/none?nonsense=1").await;
+    assert!(wrong.contains("nonsense") && !wrong.contains("secret"), "{wrong}");
+    let name = database.url.rsplit_once('/').expect("a name").1.to_owned();
+    let latin = format!("{name}_latin");
+    let server = connect(&database.url).await;
+    let create = format!("CREATE DATABASE {latin} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+    server.batch_execute(&create).await.expect("a database");
+    assert!(refusal(&database.url.replace(&name, &latin)).await.contains("LATIN1"));
+    server.batch_execute(&format!("DROP DATABASE {latin} WITH (FORCE)")).await.expect("it goes");
+    leave(world, database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statements_from_before_a_migration_are_made_anew() {
+    let (world, database) = open(3).await;
+    let rename = |name: &str| vec![("name", rules::plan::Edit::Set(Value::text(name)))];
+    world.room("r", "7").await;
+    assert!(world.get("rooms", &Value::text("r")).await.is_some());
+    let other = connect(&database.url).await;
+    other.batch_execute("ALTER TABLE rooms ALTER COLUMN name TYPE varchar(20)").await.expect("another type");
+    assert_eq!(world.get("rooms", &Value::text("r")).await.expect("the room")["name"], "7");
+    world.patch("rooms", &Value::text("r"), rename("8")).await.expect("a patch");
+    other.batch_execute("ALTER TABLE rooms ALTER COLUMN name TYPE text").await.expect("the type of before");
+    world.patch("rooms", &Value::text("r"), rename("9")).await.expect("a patch");
+    leave(world, database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_nul_in_a_filter_harms_nobody() {
+    let (world, database) = open(1).await;
+    world.room("r", "x").await;
+    let query = filtered("name == \"a\\u0000b\"");
+    if let Ok(read) = world.gate.read(world.caller().clone(), world.resource("rooms"), query) {
+        match world.store.list(&read).await {
+            Ok(listed) => assert_eq!(listed.length, 0),
+            Err(problem) => assert_eq!(problem.code, Code::BadRequest, "{problem:?}"),
+        }
+    }
+    leave(world, database).await;
+}
