@@ -1,6 +1,6 @@
 //! Query parameters of lists and records.
 
-use model::Problem;
+use model::{Code, Flaw, Problem, problem::Place};
 use rules::query::{Query, SORT_KEYS};
 use web::{Parameters, short_filters, take_fields, take_filter};
 
@@ -8,6 +8,8 @@ use web::{Parameters, short_filters, take_fields, take_filter};
 const LIMIT: u32 = 200;
 /// The furthest that `offset` reaches.
 const OFFSET: u32 = 10_000;
+/// The parameters of a list; every other name is a short filter's.
+const NAMES: [&str; 7] = ["count", "cursor", "fields", "filter", "limit", "offset", "sort"];
 
 /// What a list is asked for.
 pub(crate) fn of_list(text: Option<&str>) -> Result<engine::ListRequest, Problem> {
@@ -30,6 +32,20 @@ pub(crate) fn of_list(text: Option<&str>) -> Result<engine::ListRequest, Problem
     }
     short_filters(parameters, &mut query)?;
     Ok(engine::ListRequest { query, cursor })
+}
+
+/// A name that is no field may be a parameter's, with a slip of the pen.
+pub(crate) fn suggest(mut problem: Problem) -> Problem {
+    let [Flaw { at: Place::Parameter(name), detail, .. }] = problem.errors.as_mut_slice() else { return problem };
+    if problem.code == Code::BadParameter
+        && !detail.contains("did you mean")
+        && !NAMES.contains(&name.as_str())
+        && let Some(near) = rules::nearest(name, NAMES)
+    {
+        detail.push_str(&format!("; did you mean `{near}`?"));
+        problem.detail.clone_from(detail);
+    }
+    problem
 }
 
 /// What a record is asked for.

@@ -13,7 +13,7 @@ const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 pub(crate) async fn list(engine: &Engine, request: &mut Request<'_>, resource: &str) -> Result<Response<Body>, Problem> {
     json_accepted(request)?;
     let asked = query::of_list(request.query)?;
-    let answer = engine.list(request.caller(), resource, asked).await?;
+    let answer = engine.list(request.caller(), resource, asked).await.map_err(query::suggest)?;
     let mut reply = json_reply(StatusCode::OK, answer.body);
     reply.headers_mut().insert(header::CACHE_CONTROL, PRIVATE);
     if let Some(next) = answer.next {
