@@ -1,6 +1,12 @@
 //! The store's promises, kept.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use model::{Entry, Problem, Value};
@@ -29,6 +35,8 @@ const TRIES: u32 = 8;
 pub struct PostgresStore {
     connections: Connections,
     sequencer: Sequencer,
+    /// How many writes had to be made again.
+    lost: AtomicU32,
 }
 
 impl PostgresStore {
@@ -57,7 +65,7 @@ impl PostgresStore {
             None => 0,
         };
         lease.release();
-        Ok(Self { connections, sequencer: Sequencer::start(config, last) })
+        Ok(Self { connections, sequencer: Sequencer::start(config, last), lost: AtomicU32::new(0) })
     }
 
     async fn try_write(&self, write: Write) -> Result<Vec<Written>, (Problem, bool)> {
@@ -89,9 +97,10 @@ impl Store for PostgresStore {
                 Err((problem, false)) => return Err(problem),
                 Err((problem, true)) => {
                     tracing::debug!(cause = problem.cause, round, "a write lost against another and is made again");
-                    // Rivals that met once should not meet again in step: times spread by what differs between them.
-                    let spread = u64::from(uuid::Uuid::new_v4().as_bytes()[0]);
-                    tokio::time::sleep(Duration::from_millis(u64::from(round) + spread * u64::from(round) / 64)).await;
+                    // Rivals that met once should not meet again in step: the pauses of each differ.
+                    let lost = self.lost.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id());
+                    let milliseconds = u64::from(round * (1 + lost.wrapping_mul(7) % 5));
+                    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
                 }
             }
         }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use model::{Action, Caller, FieldIndex, Problem, Record, Resource, ResourceIndex, Value};
+use model::{Action, Caller, Code, FieldIndex, Problem, Record, Resource, ResourceIndex, Value};
 use rules::{
     Catalog, Condition,
     plan::{Write, WritePlan, Written},
@@ -35,6 +35,8 @@ pub(crate) struct PgTx {
     ended: bool,
     /// The write is one operation whose last statement ends it.
     brief: bool,
+    /// The write is one operation.
+    single: bool,
     /// The failure was such that the same write may succeed when it is made again.
     again: bool,
     /// The connection has ended.
@@ -55,7 +57,8 @@ impl PgTx {
             }
             _ => false,
         };
-        Self { lease, begun: false, ended: false, brief, again: false, dead: false }
+        let single = write.operations.len() == 1;
+        Self { lease, begun: false, ended: false, brief, single, again: false, dead: false }
     }
 
     /// Ends the transaction as its outcome says. With a failure comes whether the same write may succeed if repeated.
@@ -141,7 +144,7 @@ impl PgTx {
 /// A connection lost in the middle: whether the database has committed is not known.
 fn lost(error: &Error) -> Problem {
     let problem = problem(error);
-    if !fault::is_dead(error) || problem.code != model::Code::Unavailable {
+    if !fault::is_dead(error) || problem.code != Code::Unavailable {
         return problem;
     }
     Problem {
@@ -259,7 +262,7 @@ impl Tx for PgTx {
                 if self.again && !given {
                     self.pass_over_all(&texts.pass_over_all, &error).await;
                 }
-                return Err(refused);
+                return Err(self.with_all_missing(catalog, declared, record, refused).await);
             }
         };
         let (revision, id) =
@@ -308,7 +311,10 @@ impl Tx for PgTx {
         }
         let results = match self.write(&steps).await {
             Ok(results) => results,
-            Err(error) => return Err(self.refuse(catalog, resource, true, &error)),
+            Err(error) => {
+                let refused = self.refuse(catalog, resource, true, &error);
+                return Err(self.with_all_missing(catalog, declared, after, refused).await);
+            }
         };
         let (revision, _) =
             made(results.first().map_or(&[][..], Vec::as_slice)).map_err(|error| problem(&error))?.ok_or_else(gone)?;
@@ -385,15 +391,59 @@ impl Tx for PgTx {
 }
 
 impl PgTx {
+    /// Ends the transaction, which has failed, so that the connection can be asked something else.
+    async fn abandon(&mut self) -> bool {
+        if self.dead || (self.begun && !self.ended && self.lease.say("ROLLBACK").await.is_err()) {
+            return false;
+        }
+        self.ended = true;
+        true
+    }
+
+    /// A problem that names every reference whose target is missing: PostgreSQL tells of the first alone. Targets that
+    /// earlier operations of the same write made are gone by then, so a batch keeps what was told.
+    async fn with_all_missing(
+        &mut self,
+        catalog: &Catalog,
+        resource: &Resource,
+        record: &Record,
+        told: Problem,
+    ) -> Problem {
+        if told.code != Code::MissingReference || !self.single || !self.abandon().await {
+            return told;
+        }
+        let mut fields = Vec::new();
+        let mut texts = Vec::new();
+        for field in resource.indices() {
+            let declared = resource.get(field);
+            if let (Some(target), false) = (declared.target(), record.get(field).is_null()) {
+                let table = quote(&catalog.schema.get(target).name);
+                let wanted = if declared.is_many() { "$1" } else { "ARRAY[$1]" };
+                let sql = format!(
+                    "SELECT EXISTS (SELECT 1 FROM unnest({wanted}) AS wanted(id) \
+                     WHERE NOT EXISTS (SELECT 1 FROM {table} AS target WHERE target.\"id\" = wanted.id))"
+                );
+                texts.push(Text { sql, types: vec![value::column_type(declared)] });
+                fields.push(field);
+            }
+        }
+        let steps = texts.iter().zip(&fields);
+        let steps: Vec<Step<'_>> =
+            steps.map(|(text, field)| Step { text, values: vec![Parameter(record.get(*field).clone())] }).collect();
+        let Ok(results) = self.lease.pipeline(&steps, Bounds::default()).await else { return told };
+        let missing = fields.iter().zip(&results).filter(|(_, rows)| query::verdict(rows).unwrap_or(false));
+        let missing: Vec<FieldIndex> = missing.map(|(field, _)| *field).collect();
+        if missing.is_empty() { told } else { refusal::missing(resource, &missing) }
+    }
+
     /// Lets serial numbers go on above those in use, outside the transaction, which has failed.
     async fn pass_over_all(&mut self, numbers: &Text, error: &Error) {
         if error.code() != Some(&SqlState::UNIQUE_VIOLATION) {
             return;
         }
-        if self.begun && !self.ended && self.lease.say("ROLLBACK").await.is_err() {
+        if !self.abandon().await {
             return;
         }
-        self.ended = true;
         let result = self.lease.pipeline(&[Step { text: numbers, values: Vec::new() }], Bounds::default()).await;
         if let Err(error) = result {
             tracing::warn!(error = %error, "the serial numbers of a resource could not be moved above those in use");

@@ -1,5 +1,7 @@
 //! When PostgreSQL goes, or its caller does.
 
+#![expect(clippy::expect_used, reason = "a test that can't begin has failed")]
+
 mod database;
 
 use std::{

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::functions;
 
@@ -68,6 +68,8 @@ impl Reader {
              PRAGMA cache_size = -8000; PRAGMA trusted_schema = OFF;",
         )?;
         connection.set_prepared_statement_cache_capacity(256);
+        // Without it, SQLite prepares a statement anew whenever another value is bound to its `LIMIT`.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         functions::register(&connection)?;
         let allowance = Arc::new(Allowance::default());
         allowance.grant(None);
@@ -104,6 +106,7 @@ pub(crate) fn open_writer(path: &Path, synchronous: Synchronous) -> rusqlite::Re
          PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;"
     ))?;
     connection.set_prepared_statement_cache_capacity(256);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     functions::register(&connection)?;
     Ok(connection)
 }

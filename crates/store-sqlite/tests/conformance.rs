@@ -1,5 +1,7 @@
 //! The promises of every store, kept by SQLite.
 
+#![expect(clippy::expect_used, reason = "a test that can't begin has failed")]
+
 use std::sync::Arc;
 
 use model::Schema;

@@ -303,6 +303,15 @@ async fn holds<T: Tx>(
     }
 }
 
+/// Notes every required field that has no value.
+fn require_fields(resource: &model::Resource, record: &Record, flaws: &mut Vec<Flaw>) {
+    for (field, declared) in resource.indices().zip(&resource.fields) {
+        if declared.required && declared.is_declared() {
+            model::check_required(declared, record.get(field), &format!("/{}", declared.name), flaws);
+        }
+    }
+}
+
 /// Keeps `updated_at`; it never runs backwards, whatever the clock does.
 fn stamp(resource: &model::Resource, caller: &Caller, old: &Record, new: &mut Record) {
     if let Some(field) = resource.kept(Origin::UpdatedAt) {

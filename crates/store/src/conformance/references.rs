@@ -11,6 +11,15 @@ pub async fn a_missing_target_is_named(world: &World) {
     let missing = world.try_create("posts", &[("title", Value::text("a")), ("author", nobody.clone())]).await;
     assert_eq!(refused(missing), (Code::MissingReference, vec!["/author".to_owned()]));
     let author = world.person("Ann").await;
+    let many = [
+        ("title", Value::text("a")),
+        ("author", author.clone()),
+        ("editor", nobody.clone()),
+        ("room", Value::text("none")),
+        ("tags", Value::List(vec![Value::text("none")])),
+    ];
+    let (code, fields) = refused(world.try_create("posts", &many).await);
+    assert_eq!((code, fields), (Code::MissingReference, ["/editor", "/room", "/tags"].map(str::to_owned).to_vec()));
     let post = world.post(&author, "a").await;
     let missing = world.patch("posts", &post, vec![("editor", Edit::Set(nobody))]).await;
     assert_eq!(refused(missing), (Code::MissingReference, vec!["/editor".to_owned()]));

@@ -2,7 +2,10 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -26,6 +29,7 @@ pub struct World {
     pub store: Arc<dyn Store>,
     pub gate: Arc<Gate>,
     caller: Caller,
+    uuids: Arc<AtomicU64>,
 }
 
 /// One operation: whose, what.
@@ -44,7 +48,12 @@ impl World {
             now: NOW,
             request_id: "request-1".into(),
         };
-        Self { store, gate: Arc::new(Gate::new(Arc::new(catalog))), caller }
+        Self { store, gate: Arc::new(Gate::new(Arc::new(catalog))), caller, uuids: Arc::default() }
+    }
+
+    fn next_uuid(&self) -> uuid::Uuid {
+        let number = self.uuids.fetch_add(1, Ordering::Relaxed);
+        uuid::Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 | u128::from(number))
     }
 
     /// The same world for somebody unknown.
@@ -83,7 +92,7 @@ impl World {
             }
         }
         if declared.id_kind == model::IdKind::Uuid {
-            record.values[0] = Value::Uuid(uuid::Uuid::now_v7());
+            record.values[0] = Value::Uuid(self.next_uuid());
         }
         for (name, value) in values {
             record.set(declared.field(name).unwrap_or_else(|| panic!("a field {name}")), value.clone());
