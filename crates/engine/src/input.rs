@@ -43,7 +43,7 @@ impl Input<'_> {
             let name = &declared.name;
             // A flawed value is no missing one.
             let flawed = flaws.iter().any(|flaw| in_field(flaw, name));
-            if declared.is_declared() && !flawed {
+            if declared.required && declared.is_declared() && !flawed {
                 check_required(declared, record.get(field), &format!("/{name}"), &mut flaws);
             }
         }

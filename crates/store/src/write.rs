@@ -64,10 +64,7 @@ impl<'a, T: Tx> Path<'a, T> {
         let plan = self.plan;
         let mut flaws = Vec::new();
         let resource = plan.catalog.schema.get(plan.resource);
-        for (field, declared) in resource.indices().zip(&resource.fields).filter(|(_, declared)| declared.is_declared())
-        {
-            model::check_required(declared, record.get(field), &format!("/{}", declared.name), &mut flaws);
-        }
+        require_fields(resource, &record, &mut flaws);
         if !flaws.is_empty() {
             return Err(Problem::validation(flaws));
         }
@@ -122,10 +119,7 @@ impl<'a, T: Tx> Path<'a, T> {
             }
             record.set(field, old.get(field).clone());
         }
-        for (field, declared) in resource.indices().zip(&resource.fields).filter(|(_, declared)| declared.is_declared())
-        {
-            model::check_required(declared, record.get(field), &format!("/{}", declared.name), &mut flaws);
-        }
+        require_fields(resource, &record, &mut flaws);
         if !flaws.is_empty() {
             return Err(Problem::validation(flaws));
         }
