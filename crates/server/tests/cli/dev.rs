@@ -36,7 +36,15 @@ fn the_first_start_makes_all_and_the_second_shows_no_key() {
 
 #[test]
 fn a_good_save_is_served_and_a_broken_one_is_not() {
-    let app = App::notes();
+    good_and_broken(&App::notes());
+}
+
+#[test]
+fn a_good_save_is_served_and_a_broken_one_is_not_on_postgres_either() {
+    good_and_broken(&App::notes_on_postgres());
+}
+
+fn good_and_broken(app: &App) {
     let server = app.start("dev");
     let key = server.key();
     server.post("/api/notes", &key, "{\"title\":\"a\"}");
@@ -112,7 +120,15 @@ fn a_kill_during_saves_leaves_a_database_that_the_next_start_takes() {
 
 #[test]
 fn writes_and_reads_go_on_while_the_database_changes_under_them() {
-    let app = App::notes();
+    change_under_load(&App::notes());
+}
+
+#[test]
+fn writes_and_reads_go_on_while_postgres_changes_under_them() {
+    change_under_load(&App::notes_on_postgres());
+}
+
+fn change_under_load(app: &App) {
     let server = Arc::new(app.start("dev"));
     let key = server.key();
     let stop = Arc::new(AtomicBool::new(false));

@@ -5,6 +5,15 @@ use crate::support::{App, NOTES};
 #[test]
 fn plan_shows_and_apply_does_what_the_resources_ask() {
     let app = App::notes();
+    plan_and_apply(&app);
+}
+
+#[test]
+fn plan_shows_and_apply_does_what_the_resources_ask_on_postgres() {
+    plan_and_apply(&App::notes_on_postgres());
+}
+
+fn plan_and_apply(app: &App) {
     let plan = app.good(&["migrate", "plan"]);
     assert!(plan.out.contains("`notes`") && plan.out.contains("CREATE TABLE"), "{}", plan.out);
     assert!(!app.path().join("data").exists(), "a plan makes no database");

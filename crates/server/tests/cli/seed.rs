@@ -22,7 +22,15 @@ fn records_are_loaded_once_in_the_order_that_references_need() {
 
 #[test]
 fn ids_given_later_never_collide_with_loaded_ones_even_beside_a_running_server() {
-    let app = App::notes();
+    never_collide(&App::notes());
+}
+
+#[test]
+fn ids_given_later_never_collide_with_loaded_ones_on_postgres_either() {
+    never_collide(&App::notes_on_postgres());
+}
+
+fn never_collide(app: &App) {
     app.good(&["migrate", "apply"]);
     let server = app.start("serve");
     let key = crate::support::key_in(&app.good(&["key", "create"]).out).unwrap();

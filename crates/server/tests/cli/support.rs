@@ -20,6 +20,13 @@ pub(crate) const NOTES: &str = "id = \"integer\"\ntimestamps = false\n\n[fields]
 pub(crate) struct App {
     directory: TempDir,
     port: u16,
+    postgres: Option<Postgres>,
+}
+
+/// A PostgreSQL database of a test's own, gone when dropped.
+struct Postgres {
+    name: String,
+    url: String,
 }
 
 /// What a command said, and how it ended.
@@ -41,7 +48,20 @@ impl App {
     /// A directory without an app.
     pub(crate) fn empty() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { directory: tempfile::tempdir().unwrap(), port }
+        Self { directory: tempfile::tempdir().unwrap(), port, postgres: None }
+    }
+
+    /// As [`App::notes`], on PostgreSQL.
+    pub(crate) fn notes_on_postgres() -> Self {
+        let mut app = Self::notes();
+        // The port is free, so no other test has it now.
+        let name = format!("mainstay_cli_{}_{}", std::process::id(), app.port);
+        let server = postgres();
+        let (base, _) = server.rsplit_once('/').expect("a URL with a database");
+        let url = format!("{base}/{name}");
+        execute(&format!("CREATE DATABASE {name}"));
+        app.postgres = Some(Postgres { name, url });
+        app
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -61,6 +81,9 @@ impl App {
             .current_dir(self.directory.path())
             .env("MAINSTAY_SERVER__LISTEN", format!("127.0.0.1:{}", self.port))
             .stdin(Stdio::null());
+        if let Some(postgres) = &self.postgres {
+            command.env("MAINSTAY_SERVICES__DATABASE", &postgres.url);
+        }
         command
     }
 
@@ -101,6 +124,29 @@ impl App {
         });
         Running { process, said, port: self.port }
     }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name));
+    }
+}
+
+/// The server that tests may make databases on.
+#[expect(clippy::disallowed_methods, reason = "the variable is the tests' own")]
+fn postgres() -> String {
+    std::env::var("MAINSTAY_TEST_POSTGRES").unwrap_or_else(|_| "postgres://root@127.0.0.1:5432/postgres".to_owned())
+}
+
+fn execute(sql: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (client, connection) = tokio_postgres::connect(&postgres(), tokio_postgres::NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        client.batch_execute(sql).await.unwrap();
+        drop(client);
+        let _ = connection.await;
+    });
 }
 
 impl Done {
