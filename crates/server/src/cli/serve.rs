@@ -1,6 +1,6 @@
 //! `mainstay serve`
 
-use std::{io, net::SocketAddr, path::Path, process::ExitCode, sync::Arc};
+use std::{io, net::SocketAddr, path::Path, pin::pin, process::ExitCode, sync::Arc};
 
 use engine::{Engine, SystemClock};
 use rules::Catalog;
@@ -30,12 +30,19 @@ pub(super) async fn run(directory: &Path, _: &Arguments) -> Result<ExitCode, Fai
     logging::start(app.settings.log, false);
     let store = database::open(&app.settings, &app.catalog, directory).await?;
     let engine = Arc::new(Engine::new(Arc::clone(&app.catalog), store, Arc::new(SystemClock)));
+    let mut stop = pin!(until_signal());
+    // Listened for from here on: once it says that it listens, a signal stops it in good order.
+    tokio::select! {
+        biased;
+        _ = stop.as_mut() => return Ok(ExitCode::SUCCESS),
+        () = std::future::ready(()) => {}
+    }
     let server = Server::start(&app.settings, Arc::clone(&engine), Options::default())
         .await
         .map_err(|error| cannot_listen(app.settings.server.listen, &error))?;
     log_exposure(&app.catalog);
     tracing::info!(address = %server.address(), url = app.settings.server.public_url, "listening");
-    until_signal().await.map_err(|error| Failure::caused("could not wait for signals", &error))?;
+    stop.await.map_err(|error| Failure::caused("could not wait for signals", &error))?;
     tracing::info!("stopping");
     server.stop().await;
     tracing::info!("stopped");

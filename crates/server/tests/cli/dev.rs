@@ -66,6 +66,20 @@ fn good_and_broken(app: &App) {
 }
 
 #[test]
+fn what_strangers_can_reach_is_told_at_the_start() {
+    let app = App::notes();
+    let closed = NOTES.split("[access]").next().unwrap();
+    let rules = "read = \"record.title != 'draft' || 'staff' in auth.roles\"\ncreate = \"true\"\nupdate = \"record.title == auth.email\"\n";
+    app.write("resources/notes.toml", &format!("{closed}[access]\n{rules}"));
+    app.write("resources/secrets.toml", &format!("{closed}[access]\nread = \"auth.id != null\"\n"));
+    let server = app.start("dev");
+    server.hear("Ctrl-C ends it");
+    let said = server.said();
+    assert!(said.lines().any(|line| line.trim() == "notes  read (some), create"), "{said}");
+    assert!(!said.contains("secrets  "), "{said}");
+}
+
+#[test]
 fn a_change_that_loses_data_waits_until_someone_allows_it() {
     let app = App::notes();
     app.write("resources/notes.toml", &with_body());
