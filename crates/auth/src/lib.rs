@@ -22,11 +22,14 @@ const REMEMBERED: Duration = Duration::from_secs(2);
 /// The most keys that are remembered.
 const MOST: usize = 1024;
 
+/// Who showed a key of this hash, and when it was found.
+type Remembered = HashMap<[u8; 32], (Instant, Arc<Identity>)>;
+
 /// Identifies callers by their credentials.
 pub struct Auth {
     store: Arc<dyn Store>,
     anonymous: Arc<Identity>,
-    remembered: Mutex<HashMap<[u8; 32], (Instant, Arc<Identity>)>>,
+    remembered: Mutex<Remembered>,
 }
 
 /// A key that was just made: what is kept, and the text that is shown once.
