@@ -3,7 +3,6 @@
 //! One thread writes ([`writer`]), in groups that share a commit; readers run beside it ([`reader`]) on connections of
 //! their own. What a plan becomes is in [`query`] and [`dialect`], what a write does in [`transaction`].
 
-mod checkpoint;
 mod connection;
 pub mod dialect;
 mod fault;

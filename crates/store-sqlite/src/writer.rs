@@ -17,7 +17,6 @@ use store::write;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    checkpoint::Checkpointer,
     connection::{self, Synchronous},
     fault::problem,
     sequence::Sequences,
@@ -69,7 +68,6 @@ struct Writer {
     sequences: Sequences,
     /// SQLite's mark of what others have committed; where it has moved, the sequences may have, too.
     others: i64,
-    checkpointer: Checkpointer,
     latest: watch::Sender<i64>,
 }
 
@@ -86,8 +84,7 @@ pub(crate) fn start(
     let sequences = Sequences::open(&connection)?;
     let (latest, watched) = watch::channel(sequences.revision());
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let checkpointer = Checkpointer::start(path)?;
-    let mut writer = Writer { connection, sequences, others, checkpointer, latest };
+    let mut writer = Writer { connection, sequences, others, latest };
     let thread = std::thread::Builder::new()
         .name("sqlite-writer".to_owned())
         .spawn(move || writer.run(receiver))
@@ -112,7 +109,6 @@ impl Writer {
             for answer in waiting.drain(..) {
                 answer.committed();
             }
-            self.checkpointer.committed(&self.connection);
         }
         // The last one out leaves no log file behind to be replayed.
         let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
