@@ -92,7 +92,8 @@ impl Auth {
         {
             return Ok(Arc::clone(identity));
         }
-        let id = text.strip_prefix("msk_").and_then(|rest| rest.split_once('_')).map(|(id, _)| id).ok_or_else(refused)?;
+        let id =
+            text.strip_prefix("msk_").and_then(|rest| rest.split_once('_')).map(|(id, _)| id).ok_or_else(refused)?;
         let key = self.store.find_key(id).await?.ok_or_else(refused)?;
         if !bool::from(key.hash.ct_eq(&shown)) {
             return Err(refused());

@@ -33,7 +33,9 @@ impl Input<'_> {
                 IdKind::Uuid => record.values[0] = Value::Uuid(self.clock.uuid(self.caller.now)),
                 // The store gives it.
                 IdKind::Integer => {}
-                IdKind::String if flaws.iter().all(|flaw| flaw.at != model::problem::Place::Pointer("/id".to_owned())) => {
+                IdKind::String
+                    if flaws.iter().all(|flaw| flaw.at != model::problem::Place::Pointer("/id".to_owned())) =>
+                {
                     flaws.push(Flaw::pointer("/id", "required", "id is required: you name these records"));
                 }
                 IdKind::String => {}
@@ -81,11 +83,20 @@ impl Input<'_> {
                 edits.push((field, edit));
             }
         }
-        if flaws.is_empty() { Ok(OperationKind::Patch { id, edits, precondition }) } else { Err(Problem::validation(flaws)) }
+        if flaws.is_empty() {
+            Ok(OperationKind::Patch { id, edits, precondition })
+        } else {
+            Err(Problem::validation(flaws))
+        }
     }
 
     /// A whole record with its defaults, and which fields were sent. With `id`, that of the path.
-    fn whole(&self, body: &Json, id: Option<&Value>, flaws: &mut Vec<Flaw>) -> Result<(Record, Vec<FieldIndex>), Problem> {
+    fn whole(
+        &self,
+        body: &Json,
+        id: Option<&Value>,
+        flaws: &mut Vec<Flaw>,
+    ) -> Result<(Record, Vec<FieldIndex>), Problem> {
         let resource = self.declared();
         let mut record = Record::empty(resource.fields.len());
         let mut given = Vec::new();
@@ -141,13 +152,17 @@ impl Input<'_> {
                 Flaw::pointer("/id", "system", "id is given by the server")
             }
             (None, Some(_)) => return value,
-            (None, None) => Flaw::pointer("/id", "format", match kind {
-                IdKind::Uuid => "id must be a UUID",
-                IdKind::Integer => "id must be an integer from 1",
-                IdKind::String => {
-                    "id must be 1 to 128 of A-Z a-z 0-9 _ ~ . -, not begin with a dot, and not be a word of the API"
-                }
-            }),
+            (None, None) => Flaw::pointer(
+                "/id",
+                "format",
+                match kind {
+                    IdKind::Uuid => "id must be a UUID",
+                    IdKind::Integer => "id must be an integer from 1",
+                    IdKind::String => {
+                        "id must be 1 to 128 of A-Z a-z 0-9 _ ~ . -, not begin with a dot, and not be a word of the API"
+                    }
+                },
+            ),
         };
         flaws.push(flaw);
         None
@@ -176,7 +191,11 @@ impl Input<'_> {
             let open = resource.fields.iter().filter(|field| field.read.is_none() && !field.hidden);
             let near = rules::nearest(name, open.map(|field| field.name.as_str()));
             let help = near.map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
-            flaws.push(Flaw::pointer(pointer(name), "unknown", format!("{} has no field `{name}`{help}", resource.name)));
+            flaws.push(Flaw::pointer(
+                pointer(name),
+                "unknown",
+                format!("{} has no field `{name}`{help}", resource.name),
+            ));
         }
         found
     }
@@ -198,21 +217,24 @@ fn edit(field: &Field, json: &Json, flaws: &mut Vec<Flaw>) -> Option<Edit> {
     if is_json && json.is_object() {
         return Some(Edit::Merge(json.to_string().into()));
     }
-    let operator = json.as_object().filter(|_| !is_json).and_then(|members| members.iter().next().filter(|_| members.len() == 1));
+    let operator =
+        json.as_object().filter(|_| !is_json).and_then(|members| members.iter().next().filter(|_| members.len() == 1));
     let Some((operator, operand)) = operator else {
         return accept_field(field, json, &at, flaws).map(Edit::Set);
     };
-    let number = matches!(field.kind, model::Kind::Integer { .. } | model::Kind::Float { .. } | model::Kind::Decimal { .. });
+    let number =
+        matches!(field.kind, model::Kind::Integer { .. } | model::Kind::Float { .. } | model::Kind::Decimal { .. });
     let at = format!("{at}/{operator}");
     match operator.as_str() {
-        "$increment" if number && !field.is_list() => {
-            accept_field(&unbounded(field), operand, &at, flaws).filter(|by| !by.is_null()).map(Edit::Increment).or_else(|| {
+        "$increment" if number && !field.is_list() => accept_field(&unbounded(field), operand, &at, flaws)
+            .filter(|by| !by.is_null())
+            .map(Edit::Increment)
+            .or_else(|| {
                 if operand.is_null() {
                     flaws.push(Flaw::pointer(at, "type", "expected a number"));
                 }
                 None
-            })
-        }
+            }),
         "$append" | "$remove" if field.is_list() && operand.is_array() => {
             let items = accept_field(field, operand, &at, flaws)?.items().to_vec();
             Some(if operator == "$append" { Edit::Append(items) } else { Edit::Remove(items) })
@@ -253,9 +275,10 @@ fn pointer(name: &str) -> String {
 
 fn in_field(flaw: &Flaw, name: &str) -> bool {
     match &flaw.at {
-        model::problem::Place::Pointer(at) => {
-            at.strip_prefix('/').and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        }
+        model::problem::Place::Pointer(at) => at
+            .strip_prefix('/')
+            .and_then(|rest| rest.strip_prefix(name))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
         model::problem::Place::Parameter(_) => false,
     }
 }

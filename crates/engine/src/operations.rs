@@ -126,7 +126,9 @@ impl Engine {
         for (position, item) in items.iter().enumerate() {
             match input.create(item) {
                 Ok(kind) => operations.push((index, kind, format!("/{position}"))),
-                Err(problem) if problem.code == Code::Validation => flaws.extend(problem.under(&format!("/{position}")).errors),
+                Err(problem) if problem.code == Code::Validation => {
+                    flaws.extend(problem.under(&format!("/{position}")).errors)
+                }
                 Err(problem) => return Err(problem.under(&format!("/{position}"))),
             }
         }
@@ -172,7 +174,13 @@ impl Engine {
         Ok(loaded)
     }
 
-    async fn is_there(&self, gate: &Gate, caller: Caller, resource: ResourceIndex, id: &Value) -> Result<bool, Problem> {
+    async fn is_there(
+        &self,
+        gate: &Gate,
+        caller: Caller,
+        resource: ResourceIndex,
+        id: &Value,
+    ) -> Result<bool, Problem> {
         let mut query = Query::default();
         query.form.single = true;
         query.form.fields = Some(vec!["id".to_owned()]);
@@ -247,7 +255,13 @@ impl Engine {
         Ok(Answer { body, tag, id: store::id_text(one.record.id()), created })
     }
 
-    fn input<'a>(&'a self, gate: &'a Arc<Gate>, resource: ResourceIndex, caller: &'a Caller, loading: bool) -> Input<'a> {
+    fn input<'a>(
+        &'a self,
+        gate: &'a Arc<Gate>,
+        resource: ResourceIndex,
+        caller: &'a Caller,
+        loading: bool,
+    ) -> Input<'a> {
         Input { catalog: gate.catalog(), resource, caller, clock: &*self.clock, loading }
     }
 }

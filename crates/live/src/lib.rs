@@ -89,7 +89,7 @@ impl Live {
         sse::accepted(request)?;
         let (query, since) = sse::asked(request)?;
         let subscription = self.subscribe(request.caller(), resource, query, since).await?;
-        Ok(sse::reply(subscription, &request.path, &request.id))
+        Ok(sse::reply(subscription, request.path, &request.id))
     }
 
     /// Listens for changes of the records that a query names and the caller may read: those above the position `since`,

@@ -21,7 +21,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Which records are meant, and from where in the log.
 pub(crate) fn asked(request: &Request<'_>) -> Result<(Query, Option<i64>), Problem> {
-    let mut parameters = Parameters::parse(request.query.as_deref())?;
+    let mut parameters = Parameters::parse(request.query)?;
     let mut query = Query::default();
     take_filter(&mut parameters, &mut query)?;
     take_fields(&mut parameters, &mut query)?;

@@ -4,9 +4,9 @@ use std::io::Write as _;
 
 use crate::{
     field::Shape,
+    resource::Resource,
     time,
     value::{Record, Value},
-    resource::Resource,
 };
 
 /// Appends a value in its wire form: decimals, times and UUIDs as strings, integers exact.
@@ -123,7 +123,9 @@ pub fn write_record(resource: &Resource, record: &Record, out: &mut Vec<u8>) {
 pub fn read_value(shape: Shape, list: bool, json: &serde_json::Value) -> Value {
     if list {
         let Some(items) = json.as_array() else { return Value::Null };
-        return Value::List(items.iter().map(|item| read_value(shape, false, item)).filter(|item| !item.is_null()).collect());
+        return Value::List(
+            items.iter().map(|item| read_value(shape, false, item)).filter(|item| !item.is_null()).collect(),
+        );
     }
     let read = match shape {
         Shape::Json => match json {
@@ -133,11 +135,9 @@ pub fn read_value(shape: Shape, list: bool, json: &serde_json::Value) -> Value {
         Shape::Text { .. } => json.as_str().map(Value::text),
         Shape::Integer => json.as_i64().map(Value::Integer),
         Shape::Float => json.as_f64().map(Value::Float),
-        Shape::Decimal { scale } => json
-            .as_str()
-            .and_then(crate::Decimal::parse)
-            .and_then(|decimal| decimal.rescale(scale))
-            .map(Value::Decimal),
+        Shape::Decimal { scale } => {
+            json.as_str().and_then(crate::Decimal::parse).and_then(|decimal| decimal.rescale(scale)).map(Value::Decimal)
+        }
         Shape::Boolean => json.as_bool().map(Value::Boolean),
         Shape::DateTime => json.as_str().and_then(time::parse_datetime).map(Value::DateTime),
         Shape::Date => json.as_str().and_then(time::parse_date).map(Value::Date),
@@ -153,7 +153,9 @@ pub fn read_record(resource: &Resource, text: &str, revision: i64) -> Option<Rec
     let values = resource
         .fields
         .iter()
-        .map(|field| document.get(&field.name).map_or(Value::Null, |json| read_value(field.shape, field.is_list(), json)))
+        .map(|field| {
+            document.get(&field.name).map_or(Value::Null, |json| read_value(field.shape, field.is_list(), json))
+        })
         .collect();
     Some(Record { values, revision })
 }

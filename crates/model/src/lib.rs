@@ -5,16 +5,16 @@
 //! read from it ([`accept`]), who asks ([`caller`]), what happened
 //! ([`change`]) and what may go wrong ([`problem`]).
 
-pub mod resource;
-pub mod field;
-pub mod value;
-pub mod decimal;
-pub mod time;
-pub mod json;
 pub mod accept;
 pub mod caller;
 pub mod change;
+pub mod decimal;
+pub mod field;
+pub mod json;
 pub mod problem;
+pub mod resource;
+pub mod time;
+pub mod value;
 
 pub use accept::{accept_field, check_required, parse_id};
 pub use caller::{Caller, CallerValue};

@@ -35,7 +35,12 @@ impl Rest {
     ///
     /// # Errors
     /// What the engine says, and what is wrong with the request itself.
-    pub async fn answer(&self, request: &mut Request<'_>, resource: &str, id: Option<&str>) -> Result<Response<Body>, Problem> {
+    pub async fn answer(
+        &self,
+        request: &mut Request<'_>,
+        resource: &str,
+        id: Option<&str>,
+    ) -> Result<Response<Body>, Problem> {
         let Some(id) = id else {
             return match request.method {
                 Method::GET | Method::HEAD => read::list(&self.engine, request, resource).await,

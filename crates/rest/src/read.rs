@@ -10,7 +10,11 @@ use crate::{preconditions, query};
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// `GET /api/{resource}`
-pub(crate) async fn list(engine: &Engine, request: &mut Request<'_>, resource: &str) -> Result<Response<Body>, Problem> {
+pub(crate) async fn list(
+    engine: &Engine,
+    request: &mut Request<'_>,
+    resource: &str,
+) -> Result<Response<Body>, Problem> {
     json_accepted(request)?;
     let asked = query::of_list(request.query)?;
     let answer = engine.list(request.caller(), resource, asked).await.map_err(query::suggest)?;
@@ -26,7 +30,11 @@ pub(crate) async fn list(engine: &Engine, request: &mut Request<'_>, resource: &
 }
 
 /// `GET /api/{resource}/{id}`
-pub(crate) async fn one(engine: &Engine, request: &mut Request<'_>, target: Target<'_>) -> Result<Response<Body>, Problem> {
+pub(crate) async fn one(
+    engine: &Engine,
+    request: &mut Request<'_>,
+    target: Target<'_>,
+) -> Result<Response<Body>, Problem> {
     json_accepted(request)?;
     let asked = query::of_record(request.query)?;
     let answer = engine.get(request.caller(), target, asked).await?;

@@ -11,7 +11,11 @@ const JSON: &[&str] = &["application/json"];
 const PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
 
 /// `POST /api/{resource}`
-pub(crate) async fn create(engine: &Engine, request: &mut Request<'_>, resource: &str) -> Result<Response<Body>, Problem> {
+pub(crate) async fn create(
+    engine: &Engine,
+    request: &mut Request<'_>,
+    resource: &str,
+) -> Result<Response<Body>, Problem> {
     json_accepted(request)?;
     query::none(request.query)?;
     let body = request.json(JSON, ("accept", "application/json")).await?;
@@ -36,7 +40,11 @@ pub(crate) async fn replace(
 }
 
 /// `PATCH /api/{resource}/{id}`
-pub(crate) async fn patch(engine: &Engine, request: &mut Request<'_>, target: Target<'_>) -> Result<Response<Body>, Problem> {
+pub(crate) async fn patch(
+    engine: &Engine,
+    request: &mut Request<'_>,
+    target: Target<'_>,
+) -> Result<Response<Body>, Problem> {
     json_accepted(request)?;
     query::none(request.query)?;
     let precondition = preconditions::of_write(request)?;
@@ -46,7 +54,11 @@ pub(crate) async fn patch(engine: &Engine, request: &mut Request<'_>, target: Ta
 }
 
 /// `DELETE /api/{resource}/{id}`
-pub(crate) async fn delete(engine: &Engine, request: &mut Request<'_>, target: Target<'_>) -> Result<Response<Body>, Problem> {
+pub(crate) async fn delete(
+    engine: &Engine,
+    request: &mut Request<'_>,
+    target: Target<'_>,
+) -> Result<Response<Body>, Problem> {
     query::none(request.query)?;
     let precondition = preconditions::of_write(request)?;
     engine.delete(request.caller(), target, precondition).await?;

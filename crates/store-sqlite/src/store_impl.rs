@@ -35,7 +35,7 @@ impl SqliteStore {
     /// # Errors
     /// 503 where it can't be opened.
     pub fn open(path: &Path, synchronous: Synchronous, reader_threads: usize) -> Result<Self, Problem> {
-        let (sender, latest, thread) = writer::start(path.to_owned(), synchronous).map_err(|error| problem(&error))?;
+        let (sender, latest, thread) = writer::start(path, synchronous).map_err(|error| problem(&error))?;
         let readers = Readers::start(path.to_owned(), reader_threads)
             .map_err(|error| Problem::internal(format!("failed to start a reader thread: {error}")))?;
         Ok(Self { writer: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), readers, latest })

@@ -5,7 +5,7 @@
 
 use std::{
     future::Future,
-    path::PathBuf,
+    path::Path,
     pin::pin,
     task::{Context, Poll, Waker},
 };
@@ -76,10 +76,10 @@ struct Writer {
 /// # Errors
 /// The database can't be opened.
 pub(crate) fn start(
-    path: PathBuf,
+    path: &Path,
     synchronous: Synchronous,
 ) -> rusqlite::Result<(mpsc::Sender<Job>, watch::Receiver<i64>, std::thread::JoinHandle<()>)> {
-    let connection = connection::open_writer(&path, synchronous)?;
+    let connection = connection::open_writer(path, synchronous)?;
     let others = data_version(&connection)?;
     let sequences = Sequences::open(&connection)?;
     let (latest, watched) = watch::channel(sequences.revision());

@@ -1,5 +1,7 @@
 //! Tests that read as stories: an app in a temporary directory, people who call it, replies.
 
+#![expect(clippy::expect_used, reason = "a test that can't be set up has to say so and end")]
+
 mod app;
 mod listener;
 mod person;

@@ -76,19 +76,16 @@ impl Person {
     }
 
     /// POST
-    #[expect(clippy::needless_pass_by_value, reason = "so that a test can write `json!` in place")]
     pub async fn post(&self, path: &str, body: Json) -> Reply {
         self.send(Method::POST, path, &[("content-type", "application/json")], body.to_string()).await
     }
 
     /// PUT
-    #[expect(clippy::needless_pass_by_value, reason = "so that a test can write `json!` in place")]
     pub async fn put(&self, path: &str, body: Json) -> Reply {
         self.send(Method::PUT, path, &[("content-type", "application/json")], body.to_string()).await
     }
 
     /// PATCH
-    #[expect(clippy::needless_pass_by_value, reason = "so that a test can write `json!` in place")]
     pub async fn patch(&self, path: &str, body: Json) -> Reply {
         self.send(Method::PATCH, path, &[("content-type", "application/merge-patch+json")], body.to_string()).await
     }

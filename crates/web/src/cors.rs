@@ -6,8 +6,7 @@ use crate::body::Body;
 
 /// What a page of another origin may send.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
-const HEADERS: &str =
-    "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID, Prefer, X-Request-Id, traceparent";
+const HEADERS: &str = "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID, Prefer, X-Request-Id, traceparent";
 /// What a page of another origin may read besides the body.
 const EXPOSED: &str = "ETag, Link, Location, Retry-After, X-Request-Id";
 

@@ -21,7 +21,8 @@ pub fn parse(bytes: &[u8]) -> Result<Json, Problem> {
         return Err(Problem::new(Code::MalformedJson, "the body is empty; expected JSON"));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let parsed = Strict { depth: DEPTH }.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    let parsed =
+        Strict { depth: DEPTH }.deserialize(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
     parsed.map_err(|error| {
         let text = error.to_string();
         // serde_json ends its messages with the place; ours begins with it.

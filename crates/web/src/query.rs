@@ -27,8 +27,8 @@ pub fn take_filter(parameters: &mut Parameters, query: &mut Query) -> Result<(),
 /// 400 where it stands twice.
 pub fn take_fields(parameters: &mut Parameters, query: &mut Query) -> Result<(), Problem> {
     let names = parameters.take("fields")?;
-    query.form.fields = names
-        .map(|text| text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect());
+    query.form.fields =
+        names.map(|text| text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect());
     Ok(())
 }
 

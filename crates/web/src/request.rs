@@ -91,7 +91,8 @@ impl Request<'_> {
     /// # Errors
     /// 413 for more bytes than allowed, 400 for a body that breaks off.
     pub async fn bytes(&mut self) -> Result<Bytes, Problem> {
-        let too_large = |most: usize| Problem::new(Code::PayloadTooLarge, format!("the body has more than {most} bytes"));
+        let too_large =
+            |most: usize| Problem::new(Code::PayloadTooLarge, format!("the body has more than {most} bytes"));
         let most = self.max_body;
         let announced = self.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
         if announced.is_some_and(|length| length > most) {

@@ -51,7 +51,7 @@ pub(crate) fn read(file: &Table, directory: &Path, environment: &Environment, re
         log: Log {
             format: reader
                 .choice("log", "format", &[("text", LogFormat::Text), ("json", LogFormat::Json)])
-                .unwrap_or(LogFormat::Text),
+                .unwrap_or(LogFormat::Json),
             level: reader
                 .choice(
                     "log",

@@ -32,7 +32,7 @@ fn every_key_has_a_default() {
     assert_eq!(settings.services.files, Files::Directory(directory.path().join("data/files")));
     assert_eq!(settings.sqlite.synchronous, Synchronous::Full);
     assert_eq!(settings.events.retention, Duration::from_secs(7 * 86_400));
-    assert_eq!((settings.log.format, settings.log.level), (LogFormat::Text, LogLevel::Info));
+    assert_eq!((settings.log.format, settings.log.level), (LogFormat::Json, LogLevel::Info));
 }
 
 #[test]
