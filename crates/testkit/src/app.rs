@@ -120,6 +120,9 @@ impl TestApp {
     /// # Panics
     /// The log can't be read.
     pub async fn changes(&self) -> Vec<String> {
+        if let Some(postgres) = &self.postgres {
+            postgres.numbered().await;
+        }
         let catalog = Arc::clone(self.engine.gate().catalog());
         let entries = self.store().entries(&catalog, 0, 10_000).await.unwrap_or_else(|problem| panic!("{problem:?}"));
         let name = |entry: &model::Entry| catalog.schema.get(entry.resource).name.clone();
@@ -178,6 +181,21 @@ impl PostgresDatabase {
         let (base, _) = server.rsplit_once('/').expect("a URL with a database");
         let url = format!("{base}/{name}");
         Self { name, url }
+    }
+
+    /// Waits until every entry of the log has its sequence, which comes a moment after the commit.
+    async fn numbered(&self) {
+        let (client, connection) = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await.expect("PostgreSQL");
+        let connection = tokio::spawn(connection);
+        for _ in 0..500 {
+            let waiting = client.query("SELECT 1 FROM _events WHERE seq IS NULL LIMIT 1", &[]).await.expect("the log");
+            if waiting.is_empty() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        drop(client);
+        let _ = connection.await;
     }
 
     async fn remove(self) {

@@ -28,13 +28,14 @@ async fn ask(world: &World, resource: &str, asked: Asked<'_>) -> Result<Response
         .iter()
         .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value)))
         .collect();
+    let path = format!("/api/{resource}/events");
     let mut request = Request {
         id: "r1".into(),
         address: Ipv4Addr::LOCALHOST.into(),
         identity: asked.who,
         method: asked.method,
-        path: format!("/api/{resource}/events"),
-        query: asked.query.map(str::to_owned),
+        path: &path,
+        query: asked.query,
         headers: &headers,
         now: 0,
         max_body: 0,
