@@ -151,7 +151,7 @@ pub(crate) const SECTIONS: &[Section] = &[
         name: "log",
         doc: "The log of requests and faults.",
         keys: &[
-            key("format", Form::Choice(&["text", "json"]), "\"text\"", "How a line looks."),
+            key("format", Form::Choice(&["text", "json"]), "\"json\"", "How a line looks."),
             key(
                 "level",
                 Form::Choice(&["error", "warn", "info", "debug", "trace"]),
