@@ -8,3 +8,4 @@ mod pages;
 mod pause;
 mod retention;
 pub mod serve;
+mod stalled;

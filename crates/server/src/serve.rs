@@ -25,12 +25,15 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use web::{Cors, Limits, Manners, Metrics, RequestLog, TrustedProxies};
 
-use crate::{mount::Protocols, pause::Pause, retention};
+use crate::{mount::Protocols, pause::Pause, retention, stalled::Patient};
 
 /// The most bytes of a request's headers.
 const HEADERS: usize = 32 << 10;
 /// How long a client may take for the headers of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long a client may leave a piece of an answer unread.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What differs between production and development.
 #[derive(Debug, Clone, Copy, Default)]
@@ -219,7 +222,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, manners: Arc<Manners>, 
         let manners = Arc::clone(&manners);
         async move { Ok::<_, std::convert::Infallible>(manners.serve(request, peer.ip()).await) }
     });
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIMEOUT)), service));
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
         () = stop.cancelled() => {
