@@ -207,6 +207,17 @@ both! {
         assert_eq!(made.as_object().map(|object| object.keys().cloned().collect::<Vec<_>>()), Some(vec!["id".to_owned()]));
     }
 
+    async fn what_may_not_be_read_can_not_be_written_either(app) using SHOP {
+        let id = app.admin().post("/api/items", json!({"sku": "a", "stock": 500})).await.expect(201).json()["id"].as_str().unwrap_or("").to_owned();
+        let (person, path) = (app.stranger(), format!("/api/items/{id}"));
+        for reply in [person.get(&path).await, person.patch(&path, json!({"stock": 1})).await, person.put(&path, json!({"stock": 1})).await, person.delete(&path).await] {
+            let missing = reply.expect(404).json();
+            assert_eq!(missing["detail"], person.get("/api/items/01900000-0000-7000-8000-000000000000").await.json()["detail"]);
+        }
+        assert_eq!(app.admin().get(&path).await.json()["stock"], 500);
+        assert_eq!(app.changes().await, ["items.created"]);
+    }
+
     async fn a_write_that_changes_nothing_leaves_no_trace(app) using SHOP {
         let person = app.stranger();
         let made = person.post("/api/items", json!({"sku": "a", "stock": 2})).await.expect(201);
