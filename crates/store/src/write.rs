@@ -11,7 +11,7 @@ use std::sync::Arc;
 use model::{Action, Caller, Code, FieldIndex, Flaw, Origin, Problem, Record, Value};
 use rules::{
     Condition, Situation,
-    plan::{Operation, OperationKind, Precondition, View, Write, WritePlan, Written},
+    plan::{Operation, OperationKind, Precondition, Write, WritePlan, Written},
 };
 
 use crate::transaction::{Change, Purpose, Tx};
@@ -62,15 +62,10 @@ struct Path<'a, T> {
 impl<'a, T: Tx> Path<'a, T> {
     async fn create(&mut self, mut record: Record, given: &[FieldIndex]) -> Result<Written, Problem> {
         let plan = self.plan;
-        let mut flaws = Vec::new();
-        let resource = plan.catalog.schema.get(plan.resource);
-        require_fields(resource, &record, &mut flaws);
-        if !flaws.is_empty() {
-            return Err(Problem::validation(flaws));
-        }
         if !self.holds(&plan.create, None, Some(&record)).await? {
             return Err(self.denied(&format!("you may not create {}", self.resource().name)));
         }
+        let mut flaws = Vec::new();
         for (field, rule) in &plan.field_writes {
             if given.contains(field) && !self.holds(rule, None, Some(&record)).await? {
                 flaws.push(not_writable(self.resource(), *field));
@@ -97,12 +92,19 @@ impl<'a, T: Tx> Path<'a, T> {
                 return Err(Problem::not_found());
             }
             require(precondition, None)?;
+            // A creation's input was held against this when it was read; a replacement's could not be, as it may leave out
+            // what the record has already.
+            let mut flaws = Vec::new();
+            require_fields(self.resource(), &record, &mut flaws);
+            if !flaws.is_empty() {
+                return Err(Problem::validation(flaws));
+            }
             record.values[0] = id.clone();
             return self.create(record, given).await;
         };
         self.readable(&old).await?;
         require(precondition, Some(old.revision))?;
-        let seen = self.visible(&self.plan.view, &old).await?;
+        let seen = self.visible(&old).await?;
         let resource = self.resource();
         let mut flaws = Vec::new();
         for field in resource.indices() {
@@ -145,7 +147,7 @@ impl<'a, T: Tx> Path<'a, T> {
                 Err(flaw) => flaws.push(flaw),
             }
         }
-        let seen = self.visible(&self.plan.view, &old).await?;
+        let seen = self.visible(&old).await?;
         for field in edited {
             let declared = resource.get(field);
             let same = seen.contains(&field) && new.get(field) == old.get(field);
@@ -235,20 +237,14 @@ impl<'a, T: Tx> Path<'a, T> {
         holds(self.tx, self.plan, rule, self.caller, record, new).await
     }
 
-    async fn visible(&mut self, view: &View, record: &Record) -> Result<Vec<FieldIndex>, Problem> {
-        let mut seen = Vec::with_capacity(view.fields.len());
-        for field in &view.fields {
-            let open = match &field.condition {
-                Some(rule) => self.holds(rule, Some(record), None).await?,
-                None => true,
-            };
-            if open {
-                seen.push(field.field);
-            }
-        }
-        Ok(seen)
+    /// The fields of the view that are open in a record.
+    async fn visible(&mut self, record: &Record) -> Result<Vec<FieldIndex>, Problem> {
+        let mask = self.mask(record).await?;
+        let open = self.plan.view.fields.iter().zip(mask).filter(|(_, open)| *open);
+        Ok(open.map(|(seen, _)| seen.field).collect())
     }
 
+    /// Which fields of the view are open in a record, in its order.
     async fn mask(&mut self, record: &Record) -> Result<Vec<bool>, Problem> {
         let plan = self.plan;
         let mut mask = Vec::with_capacity(plan.view.fields.len());

@@ -14,7 +14,7 @@ use std::{
 
 use auth::Auth;
 use futures_util::FutureExt as _;
-use http::{HeaderMap, HeaderValue, Method, Response, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 use hyper::body::Incoming;
 use model::{Code, Problem};
 
@@ -181,7 +181,7 @@ impl Manners {
     fn record(&self, request: &Request<'_>, reply: &Response<Body>, started: Instant) {
         let duration = started.elapsed();
         let status = reply.status().as_u16();
-        let method = method_name(&request.method);
+        let method = request.method_name();
         self.metrics.end(method, status, duration);
         self.log.add(&Line {
             now: request.now,
@@ -194,20 +194,6 @@ impl Manners {
             address: request.address,
             actor: request.identity.actor.as_deref(),
         });
-    }
-}
-
-/// A method as a label: those that no door knows are one, so that strangers can't make up labels.
-fn method_name(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "OTHER",
     }
 }
 

@@ -48,7 +48,7 @@ fn short(name: &str, value: String, query: &mut Query) -> Result<(), Problem> {
         None => (name, ShortOperator::Equal),
         Some((field, rest)) => {
             let word = rest.strip_suffix(']').unwrap_or("");
-            let operator = operator(word).ok_or_else(|| {
+            let operator = ShortOperator::from_name(word).ok_or_else(|| {
                 let detail = format!("`{name}` has no operator that is known: eq, ne, gt, gte, lt, lte, in, contains");
                 Problem::parameter(name, detail)
             })?;
@@ -65,18 +65,4 @@ fn short(name: &str, value: String, query: &mut Query) -> Result<(), Problem> {
     query.form.short.push(ShortFilter { field: field.to_owned(), operator, values: values.len() });
     query.values.extend(values);
     Ok(())
-}
-
-fn operator(word: &str) -> Option<ShortOperator> {
-    Some(match word {
-        "eq" => ShortOperator::Equal,
-        "ne" => ShortOperator::NotEqual,
-        "gt" => ShortOperator::Greater,
-        "gte" => ShortOperator::GreaterOrEqual,
-        "lt" => ShortOperator::Less,
-        "lte" => ShortOperator::LessOrEqual,
-        "in" => ShortOperator::In,
-        "contains" => ShortOperator::Contains,
-        _ => return None,
-    })
 }
