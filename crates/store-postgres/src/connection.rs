@@ -210,6 +210,11 @@ impl Lease {
         }
     }
 
+    /// The connection with the statements that it keeps prepared.
+    pub(crate) fn wrapper(&self) -> Option<&deadpool_postgres::ClientWrapper> {
+        self.client.as_deref()
+    }
+
     /// The connection itself.
     pub(crate) fn client(&self) -> Option<&tokio_postgres::Client> {
         self.client.as_ref().map(|client| &***client)

@@ -9,6 +9,7 @@ mod fault;
 mod log;
 pub mod migrate;
 pub mod numeric;
+mod own;
 pub mod parameter;
 mod query;
 mod sequencer;

@@ -14,14 +14,14 @@ use rules::{
     Allowed, Catalog,
     plan::{Read, Write, Written},
 };
-use store::{Found, Judged, Judgement, Listed, LogRange, Store, StoredKey, write};
+use store::{Beside, Found, Judged, Judgement, Listed, LogRange, Outcome, Row, Statement, Store, StoredKey, Tx, write};
 use tokio::sync::watch;
 use tokio_postgres::{error::SqlState, types::Type};
 
 use crate::{
     connection::{Connections, Text, configure},
     fault::problem,
-    log, migrate,
+    log, migrate, own,
     parameter::Parameter,
     query,
     sequencer::Sequencer,
@@ -68,11 +68,33 @@ impl PostgresStore {
         Ok(Self { connections, sequencer: Sequencer::start(config, last), lost: AtomicU32::new(0) })
     }
 
-    async fn try_write(&self, write: Write) -> Result<Vec<Written>, (Problem, bool)> {
+    async fn try_write(&self, write: Write, beside: &Beside) -> Result<Vec<Written>, (Problem, bool)> {
         let lease = self.connections.lease().await.map_err(|problem| (problem, false))?;
-        let mut transaction = PgTx::new(lease, &write);
-        let outcome = write::apply(&mut transaction, write).await;
+        let mut transaction = PgTx::new(lease, &write, beside);
+        let outcome = write::apply(&mut transaction, write, beside).await;
         transaction.finish(outcome).await
+    }
+
+    async fn try_own(&self, statements: &[Statement]) -> Result<Vec<Outcome>, (Problem, bool)> {
+        let lease = self.connections.lease().await.map_err(|problem| (problem, false))?;
+        let mut transaction = PgTx::begun_by_statements(lease);
+        let mut outcomes = Vec::with_capacity(statements.len());
+        for statement in statements {
+            match transaction.own(statement).await {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(problem) => return transaction.finish(Err(problem)).await,
+            }
+        }
+        transaction.finish(Ok(outcomes)).await
+    }
+
+    /// A short pause before a write is made again that lost against another.
+    async fn make_way(&self, problem: &Problem, round: u32) {
+        tracing::debug!(cause = problem.cause, round, "a write lost against another and is made again");
+        // Rivals that met once should not meet again in step: the pauses of each differ.
+        let lost = self.lost.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id());
+        let milliseconds = u64::from(round * (1 + lost.wrapping_mul(7) % 5));
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
     }
 }
 
@@ -86,27 +108,35 @@ impl Store for PostgresStore {
         query::list(&self.connections, read.get()).await
     }
 
-    async fn write(&self, write: Allowed<Write>) -> Result<Vec<Written>, Problem> {
+    async fn write_beside(&self, write: Allowed<Write>, beside: Beside) -> Result<Vec<Written>, Problem> {
         let write = write.into_inner();
         for round in 1..TRIES {
-            match self.try_write(write.clone()).await {
+            match self.try_write(write.clone(), &beside).await {
                 Ok(written) => {
                     self.sequencer.wake();
                     return Ok(written);
                 }
                 Err((problem, false)) => return Err(problem),
-                Err((problem, true)) => {
-                    tracing::debug!(cause = problem.cause, round, "a write lost against another and is made again");
-                    // Rivals that met once should not meet again in step: the pauses of each differ.
-                    let lost = self.lost.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id());
-                    let milliseconds = u64::from(round * (1 + lost.wrapping_mul(7) % 5));
-                    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
-                }
+                Err((problem, true)) => self.make_way(&problem, round).await,
             }
         }
-        let written = self.try_write(write).await.map_err(|(problem, _)| problem)?;
+        let written = self.try_write(write, &beside).await.map_err(|(problem, _)| problem)?;
         self.sequencer.wake();
         Ok(written)
+    }
+
+    async fn own(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, Problem> {
+        for round in 1..TRIES {
+            match self.try_own(&statements).await {
+                Err((problem, true)) => self.make_way(&problem, round).await,
+                outcome => return outcome.map_err(|(problem, _)| problem),
+            }
+        }
+        self.try_own(&statements).await.map_err(|(problem, _)| problem)
+    }
+
+    async fn own_read(&self, query: Statement) -> Result<Vec<Row>, Problem> {
+        own::read(&self.connections, &query).await
     }
 
     async fn entries(&self, catalog: &Arc<Catalog>, after: i64, limit: u32) -> Result<Vec<Entry>, Problem> {

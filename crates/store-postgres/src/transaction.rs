@@ -8,9 +8,9 @@ use std::sync::Arc;
 use model::{Action, Caller, Code, FieldIndex, Problem, Record, Resource, ResourceIndex, Value};
 use rules::{
     Catalog, Condition,
-    plan::{Write, WritePlan, Written},
+    plan::{Write, WritePlan},
 };
-use store::{Change, LogLine, Purpose, Tx, refusal};
+use store::{Beside, Change, LogLine, Outcome, Purpose, Statement, Tx, refusal};
 use tokio_postgres::{
     Error, Row,
     error::{DbError, SqlState},
@@ -21,6 +21,7 @@ use crate::{
     connection::{Bounds, Lease, Step, Text},
     fault::{self, problem},
     migrate::ddl::quote,
+    own,
     parameter::Parameter,
     query,
     statements::{ResourceStatements, Statements, column, join_table},
@@ -49,9 +50,9 @@ fn statements(catalog: &Catalog) -> Arc<Statements> {
 
 impl PgTx {
     /// A transaction for a write.
-    pub(crate) fn new(lease: Lease, write: &Write) -> Self {
+    pub(crate) fn new(lease: Lease, write: &Write, beside: &Beside) -> Self {
         let brief = match write.operations.as_slice() {
-            [only] => {
+            [only] if beside.after.is_none() => {
                 let view = only.plan.view.fields.iter().filter_map(|seen| seen.condition.as_ref());
                 !std::iter::once(&only.plan.read).chain(view).any(Condition::uses_relations)
             }
@@ -61,13 +62,15 @@ impl PgTx {
         Self { lease, begun: false, ended: false, brief, single, again: false, dead: false }
     }
 
+    /// A transaction for statements about our own tables.
+    pub(crate) fn begun_by_statements(lease: Lease) -> Self {
+        Self { lease, begun: false, ended: false, brief: false, single: false, again: false, dead: false }
+    }
+
     /// Ends the transaction as its outcome says. With a failure comes whether the same write may succeed if repeated.
-    pub(crate) async fn finish(
-        mut self,
-        outcome: Result<Vec<Written>, Problem>,
-    ) -> Result<Vec<Written>, (Problem, bool)> {
+    pub(crate) async fn finish<T>(mut self, outcome: Result<T, Problem>) -> Result<T, (Problem, bool)> {
         match outcome {
-            Ok(written) => {
+            Ok(made) => {
                 if self.begun && !self.ended {
                     self.lease.say("COMMIT").await.map_err(|error| {
                         self.again = error.code().is_some_and(fault::is_rival);
@@ -75,7 +78,7 @@ impl PgTx {
                     })?;
                 }
                 self.lease.release();
-                Ok(written)
+                Ok(made)
             }
             Err(failure) => {
                 // A connection that can't even roll back is not given back.
@@ -106,14 +109,19 @@ impl PgTx {
         // Where a statement could not even be prepared, nothing was sent, and the rollback does no harm.
         self.ended |= last && (alone || result.is_ok());
         if let Err(error) = &result {
-            if fault::is_stale(error) {
-                self.lease.forget_statements();
-                self.again = true;
-            }
-            self.again |= error.code().is_some_and(fault::is_rival);
-            self.dead |= fault::is_dead(error);
+            self.note(error);
         }
         result
+    }
+
+    /// Notes what a failure means for the transaction.
+    fn note(&mut self, error: &Error) {
+        if fault::is_stale(error) {
+            self.lease.forget_statements();
+            self.again = true;
+        }
+        self.again |= error.code().is_some_and(fault::is_rival);
+        self.dead |= fault::is_dead(error);
     }
 
     /// Turns a failed statement into a problem that names the fields at fault.
@@ -343,6 +351,17 @@ impl Tx for PgTx {
             }
             problem(&error)
         })
+    }
+
+    async fn own(&mut self, statement: &Statement) -> Result<Outcome, Problem> {
+        let begin = !self.begun;
+        self.begun = true;
+        let outcome = own::run(&self.lease, statement, begin).await.map_err(|error| {
+            self.note(&error);
+            lost(&error)
+        })?;
+        statement.expect.check(&outcome)?;
+        Ok(outcome)
     }
 
     async fn referring(

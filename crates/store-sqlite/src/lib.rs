@@ -9,6 +9,7 @@ mod fault;
 pub mod functions;
 mod log;
 pub mod migrate;
+mod own;
 mod query;
 mod reader;
 mod sequence;

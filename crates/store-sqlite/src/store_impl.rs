@@ -10,13 +10,13 @@ use rules::{
     plan::{Read, Write, Written},
 };
 use rusqlite::{Connection, OptionalExtension};
-use store::{Found, Judged, Judgement, Listed, LogRange, Store, StoredKey};
+use store::{Beside, Found, Judged, Judgement, Listed, LogRange, Outcome, Row, Statement, Store, StoredKey};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     connection::Synchronous,
     fault::problem,
-    log, migrate, query,
+    log, migrate, own, query,
     reader::Readers,
     writer::{self, Job, OwnWork},
 };
@@ -84,8 +84,17 @@ impl Store for SqliteStore {
         self.readers.read(|connection| query::list(connection, read.get()), again).await
     }
 
-    async fn write(&self, write: Allowed<Write>) -> Result<Vec<Written>, Problem> {
-        self.send(|reply| Job::Write { write: write.into_inner(), reply }).await
+    async fn write_beside(&self, write: Allowed<Write>, beside: Beside) -> Result<Vec<Written>, Problem> {
+        self.send(|reply| Job::Write { write: write.into_inner(), beside, reply }).await
+    }
+
+    async fn own(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, Problem> {
+        self.send(|reply| Job::Statements { statements, reply }).await
+    }
+
+    async fn own_read(&self, query: Statement) -> Result<Vec<Row>, Problem> {
+        let outcome = self.small(move |connection| own::run(connection, &query)).await?;
+        Ok(outcome.rows)
     }
 
     async fn entries(&self, catalog: &Arc<Catalog>, after: i64, limit: u32) -> Result<Vec<Entry>, Problem> {

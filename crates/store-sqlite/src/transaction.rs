@@ -5,11 +5,11 @@ use std::sync::Arc;
 use model::{Action, Caller, FieldIndex, Problem, Record, Resource, ResourceIndex, Value};
 use rules::{Catalog, Condition, plan::WritePlan};
 use rusqlite::{Connection, params_from_iter, types::Value as Kept};
-use store::{Change, LogLine, Purpose, Tx, refusal};
+use store::{Change, LogLine, Outcome, Purpose, Statement, Tx, refusal};
 
 use crate::{
     fault::{self, Constraint, problem},
-    query,
+    own, query,
     sequence::Sequences,
     statements::{ResourceStatements, Statements, column, join_table, quote},
     value,
@@ -28,6 +28,17 @@ fn statements(catalog: &Catalog) -> Arc<Statements> {
 impl SqliteTx<'_> {
     fn run(&self, sql: &str, values: impl IntoIterator<Item = Kept>) -> rusqlite::Result<usize> {
         self.connection.prepare_cached(sql)?.execute(params_from_iter(values))
+    }
+
+    /// Runs statements about our own tables, one after another.
+    pub(crate) fn run_own(&self, statements: &[Statement]) -> Result<Vec<Outcome>, Problem> {
+        let mut outcomes = Vec::with_capacity(statements.len());
+        for statement in statements {
+            let outcome = own::run(self.connection, statement).map_err(|error| problem(&error))?;
+            statement.expect.check(&outcome)?;
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
     }
 
     fn ids(
@@ -227,6 +238,11 @@ impl Tx for SqliteTx<'_> {
         let line = LogLine { resource: declared, action, caller, before: Some(record), after: None, changed: &[] };
         let revision = self.sequences.next_revision();
         self.append(revision, &line)
+    }
+
+    async fn own(&mut self, statement: &Statement) -> Result<Outcome, Problem> {
+        let outcomes = self.run_own(std::slice::from_ref(statement))?;
+        Ok(outcomes.into_iter().next().unwrap_or_default())
     }
 
     async fn referring(

@@ -13,7 +13,7 @@ use std::{
 use model::Problem;
 use rules::plan::{Write, Written};
 use rusqlite::Connection;
-use store::write;
+use store::{Beside, Outcome, Statement, write};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
@@ -31,18 +31,23 @@ const QUEUE: usize = 4096;
 /// What the writer is asked to do.
 pub(crate) enum Job {
     /// A write of the gate's.
-    Write { write: Write, reply: oneshot::Sender<Result<Vec<Written>, Problem>> },
+    Write { write: Write, beside: Beside, reply: Reply<Vec<Written>> },
+    /// Statements about our own tables.
+    Statements { statements: Vec<Statement>, reply: Reply<Vec<Outcome>> },
     /// Something of the store's own, within the transaction.
-    Own { work: OwnWork, reply: oneshot::Sender<Result<u64, Problem>> },
+    Own { work: OwnWork, reply: Reply<u64> },
 }
+
+type Reply<T> = oneshot::Sender<Result<T, Problem>>;
 
 /// Work of the store's own.
 pub(crate) type OwnWork = Box<dyn FnOnce(&Connection) -> rusqlite::Result<u64> + Send>;
 
 /// An answer that waits for the commit.
 enum Waiting {
-    Write(oneshot::Sender<Result<Vec<Written>, Problem>>, Vec<Written>),
-    Own(oneshot::Sender<Result<u64, Problem>>, u64),
+    Write(Reply<Vec<Written>>, Vec<Written>),
+    Statements(Reply<Vec<Outcome>>, Vec<Outcome>),
+    Own(Reply<u64>, u64),
 }
 
 impl Waiting {
@@ -50,6 +55,7 @@ impl Waiting {
         // A receiver that has gone is a client that has gone.
         match self {
             Self::Write(reply, written) => drop(reply.send(Ok(written))),
+            Self::Statements(reply, outcomes) => drop(reply.send(Ok(outcomes))),
             Self::Own(reply, count) => drop(reply.send(Ok(count))),
         }
     }
@@ -57,6 +63,7 @@ impl Waiting {
     fn failed(self, problem: Problem) {
         match self {
             Self::Write(reply, _) => drop(reply.send(Err(problem))),
+            Self::Statements(reply, _) => drop(reply.send(Err(problem))),
             Self::Own(reply, _) => drop(reply.send(Err(problem))),
         }
     }
@@ -144,16 +151,16 @@ impl Writer {
     /// Runs one job; an error is one that the whole transaction can't go on after.
     fn run_one(&mut self, job: Job, waiting: &mut Vec<Waiting>) -> rusqlite::Result<()> {
         match job {
-            Job::Write { write, reply } => {
+            Job::Write { write, beside, reply } => {
                 if reply.is_closed() {
                     return Ok(());
                 }
-                let savepoint = write::needs_savepoint(&write);
+                let savepoint = write::needs_savepoint(&write, &beside);
                 if savepoint {
                     self.execute("SAVEPOINT one")?;
                 }
                 let mut transaction = SqliteTx { connection: &self.connection, sequences: &mut self.sequences };
-                match ready(write::apply(&mut transaction, write)) {
+                match ready(write::apply(&mut transaction, write, &beside)) {
                     Ok(written) => waiting.push(Waiting::Write(reply, written)),
                     Err(problem) => {
                         if savepoint {
@@ -168,6 +175,19 @@ impl Writer {
                 if savepoint {
                     self.execute("RELEASE one")?;
                 }
+            }
+            Job::Statements { statements, reply } => {
+                self.execute("SAVEPOINT one")?;
+                let transaction = SqliteTx { connection: &self.connection, sequences: &mut self.sequences };
+                match transaction.run_own(&statements) {
+                    Ok(outcomes) => waiting.push(Waiting::Statements(reply, outcomes)),
+                    Err(problem) => {
+                        drop(reply.send(Err(problem)));
+                        self.still_open()?;
+                        self.execute("ROLLBACK TO one")?;
+                    }
+                }
+                self.execute("RELEASE one")?;
             }
             Job::Own { work, reply } => {
                 self.execute("SAVEPOINT one")?;

@@ -11,6 +11,7 @@ pub mod edits;
 pub mod journal;
 pub mod keys;
 pub mod lists;
+pub mod own;
 pub mod references;
 pub mod rows;
 pub mod rules;
@@ -40,6 +41,8 @@ macro_rules! conformance {
                 a_failed_batch_leaves_nothing, sequences_grow_without_gaps, the_log_is_trimmed_and_goes_on;
             concurrency: strangers_do_not_suffer_from_conflicts, increments_of_many_add_up, ids_are_never_given_twice,
                 the_log_is_read_in_order_while_it_is_written, references_hold_while_their_targets_go;
+            own: values_of_our_own_tables_come_back, what_was_expected_and_does_not_come_rolls_back,
+                statements_beside_a_write_share_its_fate, a_row_is_taken_once;
             keys: a_key_is_found_by_its_id, the_schema_is_compared;
         }
     };

@@ -14,10 +14,12 @@ use tokio::sync::watch;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod migration;
+pub mod own;
 pub mod refusal;
 pub mod transaction;
 pub mod write;
 
+pub use own::{Beside, Cell, Outcome, Row, Statement};
 pub use rules::plan::Judgement;
 pub use transaction::{Change, LogLine, Purpose, Tx};
 
@@ -31,7 +33,18 @@ pub trait Store: Send + Sync {
     async fn list(&self, read: &Allowed<Read>) -> Result<Listed, Problem>;
 
     /// Makes all operations, their cascades and their log entries durable, or none of them.
-    async fn write(&self, write: Allowed<Write>) -> Result<Vec<Written>, Problem>;
+    async fn write(&self, write: Allowed<Write>) -> Result<Vec<Written>, Problem> {
+        self.write_beside(write, Beside::default()).await
+    }
+
+    /// The same with statements about our own tables in the same transaction.
+    async fn write_beside(&self, write: Allowed<Write>, beside: Beside) -> Result<Vec<Written>, Problem>;
+
+    /// Runs statements about our own tables in one transaction of the write path; durable when it returns.
+    async fn own(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, Problem>;
+
+    /// Runs a query of our own tables beside the write path.
+    async fn own_read(&self, query: Statement) -> Result<Vec<Row>, Problem>;
 
     /// Entries of the log above a sequence, in order, `limit` at most.
     async fn entries(&self, catalog: &Arc<Catalog>, after: i64, limit: u32) -> Result<Vec<Entry>, Problem>;

@@ -3,6 +3,8 @@
 use model::{Action, Caller, FieldIndex, Keep, Problem, Record, Resource, ResourceIndex, Value, json};
 use rules::{Catalog, Condition, plan::WritePlan};
 
+use crate::own::{Outcome, Statement};
+
 /// An open transaction. Its futures of SQLite are ready at once, since its writer has a thread of its own.
 #[expect(async_fn_in_trait, reason = "used generically, inside the stores only")]
 pub trait Tx {
@@ -54,6 +56,9 @@ pub trait Tx {
         record: &Record,
         caller: &Caller,
     ) -> Result<(), Problem>;
+
+    /// Runs a statement about our own tables and holds its outcome against what is expected of it.
+    async fn own(&mut self, statement: &Statement) -> Result<Outcome, Problem>;
 
     /// The ids of records of `from` whose reference (one or many) names `target`; `limit` at most, in the order of ids.
     async fn referring(

@@ -14,13 +14,19 @@ use rules::{
     plan::{Operation, OperationKind, Precondition, Write, WritePlan, Written},
 };
 
-use crate::transaction::{Change, Purpose, Tx};
+use crate::{
+    own::Beside,
+    transaction::{Change, Purpose, Tx},
+};
 
-/// Makes every operation of a write, in order, within the caller's transaction. On an error the caller rolls back.
+/// Makes every operation of a write, in order, within the caller's transaction, and what goes beside it. On an error the caller rolls back.
 ///
 /// # Errors
 /// The problem of the first operation that fails, its pointers moved under the operation's place in the input.
-pub async fn apply<T: Tx>(tx: &mut T, write: Write) -> Result<Vec<Written>, Problem> {
+pub async fn apply<T: Tx>(tx: &mut T, write: Write, beside: &Beside) -> Result<Vec<Written>, Problem> {
+    for statement in &beside.before {
+        tx.own(statement).await?;
+    }
     let mut written = Vec::with_capacity(write.operations.len());
     for operation in write.operations {
         let Operation { plan, kind, pointer } = operation;
@@ -35,12 +41,20 @@ pub async fn apply<T: Tx>(tx: &mut T, write: Write) -> Result<Vec<Written>, Prob
         };
         written.push(outcome.map_err(|problem| problem.under(&pointer))?);
     }
+    if let Some(after) = &beside.after {
+        for statement in after(&written)? {
+            tx.own(&statement).await?;
+        }
+    }
     Ok(written)
 }
 
 /// Whether a write may fail after it has changed something, so that it needs a savepoint of its own among others.
 #[must_use]
-pub fn needs_savepoint(write: &Write) -> bool {
+pub fn needs_savepoint(write: &Write, beside: &Beside) -> bool {
+    if !beside.is_empty() {
+        return true;
+    }
     let [only] = write.operations.as_slice() else { return true };
     let resource = only.plan.catalog.schema.get(only.plan.resource);
     match only.kind {

@@ -285,7 +285,15 @@ impl Store for Fake {
         Self::unasked()
     }
 
-    async fn write(&self, _: Allowed<Write>) -> Result<Vec<Written>, Problem> {
+    async fn write_beside(&self, _: Allowed<Write>, _: store::Beside) -> Result<Vec<Written>, Problem> {
+        Self::unasked()
+    }
+
+    async fn own(&self, _: Vec<store::Statement>) -> Result<Vec<store::Outcome>, Problem> {
+        Self::unasked()
+    }
+
+    async fn own_read(&self, _: store::Statement) -> Result<Vec<store::Row>, Problem> {
         Self::unasked()
     }
 

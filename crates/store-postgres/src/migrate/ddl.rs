@@ -26,7 +26,8 @@ pub fn create_all(database: &Database) -> Vec<String> {
 #[must_use]
 pub fn create_system(from: u32) -> Vec<String> {
     let steps = SYSTEM.get(from as usize).copied().unwrap_or_default();
-    steps.iter().copied().chain([FUNCTIONS]).map(str::to_owned).collect()
+    let own = store::own::statements_of(from + 1, "text COLLATE \"C\"", "bigint", "bytea");
+    steps.iter().copied().map(str::to_owned).chain(own).chain([FUNCTIONS.to_owned()]).collect()
 }
 
 /// Position n leads from version n to n + 1.

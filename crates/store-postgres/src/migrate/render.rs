@@ -56,7 +56,7 @@ impl<'a> ForeignKeys<'a> {
 fn statements(plan: &Plan, change: &Change, now: i64) -> Vec<String> {
     let table = |name: &str| plan.new.table(name);
     match change {
-        Change::System { from } => create_system(*from),
+        Change::System { from, to } => (*from..*to).flat_map(create_system).collect(),
         Change::DropIndex { index, .. } => vec![format!("DROP INDEX IF EXISTS {}", quote(&index.name))],
         Change::DropJoin { table, join } => vec![drop_table(&names::join_table(table, &join.field))],
         Change::DropColumn { table, column } => vec![alter(table, &format!("DROP COLUMN {}", quote(&column.name)))],

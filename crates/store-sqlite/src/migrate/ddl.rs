@@ -23,7 +23,8 @@ pub fn create_all(database: &Database) -> Vec<String> {
 #[must_use]
 pub fn create_system(from: u32) -> Vec<String> {
     let steps = SYSTEM.get(from as usize).copied().unwrap_or_default();
-    steps.iter().map(|statement| (*statement).to_owned()).collect()
+    let own = store::own::statements_of(from + 1, "TEXT", "INTEGER", "BLOB");
+    steps.iter().map(|statement| (*statement).to_owned()).chain(own).collect()
 }
 
 /// Position n leads from version n to n + 1.

@@ -67,7 +67,7 @@ fn asks_for_rebuild(change: &Change) -> bool {
 fn statements(plan: &Plan, step: &Step, now: i64) -> Vec<String> {
     let table = |name: &str| plan.new.table(name);
     match &step.change {
-        Change::System { from } => create_system(*from),
+        Change::System { from, to } => (*from..*to).flat_map(create_system).collect(),
         Change::DropIndex { index, .. } => vec![format!("DROP INDEX IF EXISTS {}", quote(&index.name))],
         Change::DropJoin { table, join } => vec![drop_table(&names::join_table(table, &join.field))],
         Change::DropColumn { table, column } => {

@@ -17,7 +17,9 @@ use super::world::World;
 const TASKS: usize = 64;
 
 /// Runs a task for each number and waits for all.
-async fn all<T: Send + 'static, F: Future<Output = T> + Send + 'static>(task: impl Fn(usize) -> F) -> Vec<T> {
+pub(super) async fn all<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+    task: impl Fn(usize) -> F,
+) -> Vec<T> {
     let tasks: Vec<_> = (0..TASKS).map(|number| tokio::spawn(task(number))).collect();
     let mut results = Vec::new();
     for task in tasks {

@@ -12,7 +12,7 @@ use super::{
 /// The steps from `old` to `new`.
 #[must_use]
 pub fn diff(old: &Database, new: &Database) -> Plan {
-    let mut steps: Vec<_> = (old.system..new.system).map(system_step).collect();
+    let mut steps: Vec<_> = system_step(old.system, new.system).into_iter().collect();
     for table in &old.tables {
         match new.table(&table.name) {
             Some(same) if same.id == table.id => {}
@@ -30,12 +30,13 @@ pub fn diff(old: &Database, new: &Database) -> Plan {
     Plan { old: old.clone(), new: new.clone(), steps }
 }
 
-fn system_step(from: u32) -> Step {
+fn system_step(from: u32, to: u32) -> Option<Step> {
     let words = match from {
         0 => "create the system tables: event log, keys, migrations".to_owned(),
-        _ => format!("bring the system tables to version {}", from + 1),
+        _ => format!("bring the system tables to version {to}"),
     };
-    Step { words, loss: None, checks: Vec::new(), change: Change::System { from } }
+    let step = Step { words, loss: None, checks: Vec::new(), change: Change::System { from, to } };
+    (from < to).then_some(step)
 }
 
 fn drop_table(table: &Table, successor: Option<&Table>) -> Step {

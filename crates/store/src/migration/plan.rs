@@ -50,10 +50,12 @@ pub enum Loss {
 /// A change of the structure. Names of columns are those after the renames, since renames come first.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// Brings the system tables from this version to the next.
+    /// Brings the system tables from one version to another.
     System {
         /// The version before.
         from: u32,
+        /// The version after.
+        to: u32,
     },
     /// Drops an index.
     DropIndex {

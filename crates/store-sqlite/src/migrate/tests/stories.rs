@@ -96,7 +96,7 @@ fn a_renamed_field_keeps_its_values_and_indexes() {
     assert_eq!(outcome.steps[0], "rename column `name` of `ants` to `title`");
     assert_eq!(shop.query("SELECT * FROM ants"), ["1 1 a", "2 2 NULL"]);
     assert_eq!(
-        shop.query("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"),
+        shop.query("SELECT name FROM sqlite_master WHERE tbl_name = 'ants' AND type = 'index' AND sql IS NOT NULL"),
         ["ants__title__unique"]
     );
     assert!(shop.plan(&app(&[with_index(&new)])).is_empty(), "`renamed_from` may stay in the file");
