@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use model::{
-    CallerValue, FieldIndex, ResourceIndex, Value,
+    CallerValue, Field, FieldIndex, Kind, Resource, ResourceIndex, Value,
     field::{Pattern, Shape},
 };
 
@@ -348,6 +348,27 @@ impl Type {
             Shape::Uuid => Self::Uuid,
             Shape::Json => Self::Json,
         }
+    }
+
+    /// The type of a field's value.
+    #[must_use]
+    pub fn of_field(field: &Field) -> Self {
+        let precision = match field.kind {
+            Kind::Decimal { precision, .. } => precision,
+            _ => 18,
+        };
+        let item = Self::of_shape(field.shape, precision);
+        if field.is_list() { Self::List(Box::new(item)) } else { item }
+    }
+}
+
+impl Expression {
+    /// A field of the record itself.
+    #[must_use]
+    pub fn of_field(index: ResourceIndex, field: FieldIndex, resource: &Resource) -> Self {
+        let anchor = Anchor { root: Root::Record, resource: index, steps: Vec::new() };
+        let r#type = Type::of_field(resource.get(field));
+        Self { node: Node::Field { anchor, resource: index, field, path: Vec::new() }, r#type }
     }
 }
 

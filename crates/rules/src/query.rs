@@ -3,7 +3,7 @@
 use model::{Problem, ResourceIndex, resource::Resource};
 
 use crate::{
-    expression::{Anchor, Comparison, Condition, Expression, Node, Root, Rule, Type},
+    expression::{Comparison, Condition, Expression, Node, Rule, Type},
     filter::{self, ShortOperator, Visibility},
     plan::{Page, SortKey},
     policy::Catalog,
@@ -125,7 +125,10 @@ fn order(
     if !total {
         // The tie-break runs the way of the last key, so that one index serves both.
         let descending = keys.last().is_some_and(|key| key.descending);
-        keys.push(SortKey { expression: id_of(catalog, resource), descending });
+        keys.push(SortKey {
+            expression: Expression::of_field(resource, Resource::ID, catalog.schema.get(resource)),
+            descending,
+        });
     }
     Ok(keys)
 }
@@ -141,20 +144,6 @@ fn unsortable(catalog: &Catalog, expression: &Expression) -> Option<&'static str
         Type::List(_) => Some("is a list, which does not sort"),
         Type::Json => Some("is JSON, which does not sort"),
         _ => None,
-    }
-}
-
-/// The record's own id.
-pub(crate) fn id_of(catalog: &Catalog, resource: ResourceIndex) -> Expression {
-    let shape = catalog.schema.get(resource).get(Resource::ID).shape;
-    Expression {
-        node: Node::Field {
-            anchor: Anchor { root: Root::Record, resource, steps: Vec::new() },
-            resource,
-            field: Resource::ID,
-            path: Vec::new(),
-        },
-        r#type: Type::of_shape(shape, 18),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a statement's parameters stand for, and their values for one request.
 
 use model::{Caller, CallerValue, FieldIndex, Record, Value};
-use rules::{Type, convert, expression::Root};
+use rules::{Type, convert, expression::Root, plan::Read};
 
 /// Where the value of a parameter comes from, and the type in which it is bound.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,6 +77,12 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
+    /// What a read brings.
+    #[must_use]
+    pub fn of_read(read: &'a Read) -> Self {
+        Self { caller: Some(&read.caller), inputs: &read.inputs, ..Self::default() }
+    }
+
     fn field(&self, root: Root, field: FieldIndex) -> Value {
         self.record(root).and_then(|record| record.values.get(field.0 as usize)).cloned().unwrap_or_default()
     }

@@ -89,6 +89,9 @@ pub trait Dialect: Send + Sync {
     /// The list of the values of a column, in the order of another: `from` and `filter` say where.
     fn gather(&self, column: &str, item: &Type, from: &str, filter: &str, order: &str) -> String;
 
+    /// A key of an order, in the words of the indexes, so that they serve it. Nulls are smallest.
+    fn order(&self, key: &str, r#type: &Type, descending: bool, never_null: bool) -> String;
+
     /// What stands below keys (a parameter holding a list of texts) in JSON, where it is of this type.
     fn json_path(&self, document: &str, keys: &str, r#type: &Type) -> String;
 }

@@ -1,15 +1,21 @@
-//! Conditions and expressions of rules as SQL text, for any dialect.
+//! Conditions and expressions of rules, and the plans made of them, as SQL text, for any dialect.
 //!
 //! Reading order: what a statement asks for at run time ([`bind`]), the little that differs between databases
-//! ([`dialect`]), and the lowering itself ([`lower`]). Text of users never becomes SQL text: every literal is a
+//! ([`dialect`]), the lowering itself ([`lower`]), plans as statements ([`select`]), and rows as bytes ([`layout`]). Text of users never becomes SQL text: every literal is a
 //! parameter, and every name is one of the schema.
 
 pub mod bind;
 pub mod dialect;
+pub mod layout;
 pub mod lower;
 pub mod predicate;
+pub mod select;
+pub mod statement;
 
 pub use bind::{Bind, Facts, Parameters};
 pub use dialect::Dialect;
+pub use layout::{Columns, Layout, Page};
 pub use lower::{Lowering, RowSource};
 pub use predicate::Predicate;
+pub use select::Select;
+pub use statement::Statement;

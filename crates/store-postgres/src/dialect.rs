@@ -173,6 +173,18 @@ impl Dialect for Postgres {
         format!("ARRAY(SELECT {column} FROM {from} WHERE {filter} ORDER BY {order})")
     }
 
+    fn order(&self, key: &str, r#type: &Type, descending: bool, never_null: bool) -> String {
+        let folds = *r#type == (Type::Text { fold_case: true });
+        let key = if folds { format!("lower({key})") } else { key.to_owned() };
+        let order = match (never_null, descending) {
+            (true, false) => "",
+            (true, true) => " DESC",
+            (false, false) => " NULLS FIRST",
+            (false, true) => " DESC NULLS LAST",
+        };
+        format!("{key}{order}")
+    }
+
     fn json_path(&self, document: &str, keys: &str, r#type: &Type) -> String {
         let (found, text) = (format!("({document} #> {keys})"), format!("({document} #>> {keys})"));
         let (kind, value) = match r#type {

@@ -127,6 +127,11 @@ impl Dialect for Sqlite {
         format!("(SELECT json_group_array({item} ORDER BY {order}) FROM {from} WHERE {filter})")
     }
 
+    fn order(&self, key: &str, r#type: &Type, descending: bool, _never_null: bool) -> String {
+        let collation = if *r#type == (Type::Text { fold_case: true }) { " COLLATE NOCASE" } else { "" };
+        format!("{key}{collation}{}", if descending { " DESC" } else { "" })
+    }
+
     fn json_path(&self, document: &str, keys: &str, r#type: &Type) -> String {
         let name = match r#type {
             Type::Boolean => "boolean",

@@ -113,7 +113,7 @@ pub fn check_default(
 ) -> Result<Checked<Expression>, Vec<Mistake>> {
     let syntax = parse(text).map_err(|mistake| vec![mistake])?;
     let mut checker = Checker::new(schema, resource, Scope::Default, None);
-    let wanted = operand::type_of_field(field);
+    let wanted = crate::expression::Type::of_field(field);
     let operand = checker.operand(&syntax);
     let expression = checker.assign(operand, &wanted, field, &syntax.span);
     let warnings = checker.finish()?;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use model::{Field, FieldIndex, ResourceIndex, caller::CallerValue, field::Kind};
+use model::{FieldIndex, ResourceIndex, caller::CallerValue};
 
 use super::{Checker, Truth, literal};
 use crate::expression::{Anchor, Condition, Expression, Mistake, Node, Root, Type, Variable};
@@ -107,16 +107,6 @@ impl Operand {
     }
 }
 
-/// The type of a field's value.
-pub(super) fn type_of_field(field: &Field) -> Type {
-    let precision = match field.kind {
-        Kind::Decimal { precision, .. } => precision,
-        _ => 18,
-    };
-    let item = Type::of_shape(field.shape, precision);
-    if field.is_list() { Type::List(Box::new(item)) } else { item }
-}
-
 impl Checker<'_> {
     /// The type that an operand has by itself; none where it depends on what it meets, or where it is no value.
     pub(super) fn natural(&self, operand: &Operand) -> Option<Type> {
@@ -129,9 +119,9 @@ impl Checker<'_> {
             Operand::Path(path) => match &path.end {
                 End::Record => {
                     let id = self.schema.get(path.anchor.reached()).get(model::Resource::ID);
-                    Some(type_of_field(id))
+                    Some(Type::of_field(id))
                 }
-                End::Field { resource, field } => Some(type_of_field(self.schema.get(*resource).get(*field))),
+                End::Field { resource, field } => Some(Type::of_field(self.schema.get(*resource).get(*field))),
                 End::Json { schema, .. } => schema.as_ref().and_then(literal::json_type),
                 End::Reverse { .. } => None,
             },

@@ -318,7 +318,7 @@ fn defaults_are_of_their_fields_type() {
         let checked = check(field, text).unwrap_or_else(|mistakes| panic!("{field} = {text}: {mistakes:?}"));
         assert_eq!(
             std::mem::discriminant(&checked.r#type),
-            std::mem::discriminant(&super::super::operand::type_of_field(resource_field)),
+            std::mem::discriminant(&crate::Type::of_field(resource_field)),
             "{field} = {text}"
         );
     }
