@@ -12,6 +12,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["model", "rules", "store"]),
     ("live", &["engine", "model", "rules", "store", "web"]),
     ("model", &[]),
+    ("oauth", &["outgoing"]),
+    ("outgoing", &[]),
     ("rest", &["engine", "model", "rules", "web"]),
     ("rules", &["model"]),
     (
@@ -30,6 +32,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("annotate-snippets", &["app"]),
     ("clap", &["server"]),
     ("hyper", &["server", "web"]),
+    ("reqwest", &["outgoing"]),
     ("rusqlite", &["server", "store-sqlite"]),
     ("tokio-postgres", &["server", "store-postgres"]),
     ("toml_edit", &["app"]),
