@@ -147,7 +147,7 @@ pub fn short_condition(
     Ok((condition, input_type))
 }
 
-fn is_long_text(catalog: &Catalog, expression: &Expression) -> bool {
+pub(crate) fn is_long_text(catalog: &Catalog, expression: &Expression) -> bool {
     match &expression.node {
         Node::Field { resource, field, path, .. } => {
             path.is_empty() && matches!(catalog.schema.get(*resource).get(*field).kind, model::Kind::Text(_))

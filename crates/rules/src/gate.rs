@@ -25,6 +25,7 @@ use std::{
 use model::{Caller, Code, Field, Problem, Record, Resource, ResourceIndex, Value};
 
 use crate::{
+    aggregate::{self, Aggregate, AggregateForm, AggregatePlan, AggregateQuery},
     expression::{Condition, Type},
     filter,
     plan::{Judgement, Operation, OperationKind, Read, ReadPlan, Slot, View, ViewField, Write, WritePlan},
@@ -62,7 +63,11 @@ pub struct Gate {
     catalog: Arc<Catalog>,
     reads: Kept<(ResourceIndex, Profile, Form), KeptRead>,
     writes: Kept<(ResourceIndex, Profile), Arc<WritePlan>>,
+    aggregates: Kept<(ResourceIndex, Profile, AggregateForm), (Arc<AggregatePlan>, Inputs)>,
 }
+
+/// The type of each input, and the parameter that brings it.
+type Inputs = Arc<[(Type, String)]>;
 
 /// What all rules say of a caller alone.
 type Profile = (bool, Vec<u64>);
@@ -70,8 +75,7 @@ type Profile = (bool, Vec<u64>);
 #[derive(Debug, Clone)]
 struct KeptRead {
     plan: Arc<ReadPlan>,
-    /// The type of each input, and the parameter that brings it.
-    inputs: Arc<[(Type, String)]>,
+    inputs: Inputs,
 }
 
 /// A bounded table of plans.
@@ -101,7 +105,7 @@ impl Gate {
     /// A gate with the rules of an app.
     #[must_use]
     pub fn new(catalog: Arc<Catalog>) -> Self {
-        Self { catalog, reads: Kept::new(), writes: Kept::new() }
+        Self { catalog, reads: Kept::new(), writes: Kept::new(), aggregates: Kept::new() }
     }
 
     /// The app.
@@ -119,13 +123,8 @@ impl Gate {
         let key = (resource, self.profile(&caller), form);
         let KeptRead { plan, inputs: types } =
             self.reads.get_or_make(key, |(_, _, form)| self.plan_read(&caller, resource, form))?;
-        let mut inputs = Vec::with_capacity(types.len());
-        let mut types = types.iter();
-        for (text, (of, name)) in values.iter().zip(types.by_ref()) {
-            let value = filter::parse_input(of, text)
-                .ok_or_else(|| Problem::parameter(name, format!("`{name}` can't be compared with {text:?}")))?;
-            inputs.push(value);
-        }
+        let mut inputs = read_values(&values, &types)?;
+        let mut types = types.iter().skip(inputs.len());
         let foreign = || Problem::new(Code::BadCursor, "the cursor does not fit this sort; begin at the first page");
         for key in after.into_iter().flatten() {
             let (of, _) = types.next().ok_or_else(foreign)?;
@@ -136,6 +135,27 @@ impl Gate {
             return Err(foreign());
         }
         Ok(Allowed::new(Read { plan, caller, inputs, page }))
+    }
+
+    /// Authorises totals: over the query's records that the caller may read, by and of fields that it may see.
+    ///
+    /// # Errors
+    /// A 400 for what the query names and the caller can't see, or what has a bad value.
+    pub fn aggregate(
+        &self,
+        caller: Caller,
+        resource: ResourceIndex,
+        query: AggregateQuery,
+    ) -> Result<Allowed<Aggregate>, Problem> {
+        let AggregateQuery { form, values, limit } = query;
+        let key = (resource, self.profile(&caller), form);
+        let (plan, types) = self.aggregates.get_or_make(key, |(_, _, form)| {
+            let visibility = Visibility::of(&self.catalog, &caller);
+            let (plan, inputs) = aggregate::compile(&self.catalog, resource, form, &visibility, &caller)?;
+            Ok((Arc::new(plan), inputs.into()))
+        })?;
+        let inputs = read_values(&values, &types)?;
+        Ok(Allowed::new(Aggregate { plan, caller, inputs, limit }))
     }
 
     /// Authorises the question whether a read would have a record that is at hand (one of the event log), and what of it.
@@ -264,6 +284,17 @@ impl Gate {
     fn profile(&self, caller: &Caller) -> Profile {
         (caller.identity.is_admin(), self.catalog.tested().iter().map(|rule| rule.test_bits(caller)).collect())
     }
+}
+
+/// The texts of short filters as values of the types that they are compared with.
+fn read_values(texts: &[String], types: &[(Type, String)]) -> Result<Vec<Value>, Problem> {
+    let mut values = Vec::with_capacity(types.len());
+    for (text, (of, name)) in texts.iter().zip(types) {
+        let value = filter::parse_input(of, text)
+            .ok_or_else(|| Problem::parameter(name, format!("`{name}` can't be compared with {text:?}")))?;
+        values.push(value);
+    }
+    Ok(values)
 }
 
 /// Differs wherever two views of the same record would.

@@ -4,6 +4,7 @@
 //! meaning ([`judge`]), the rules of a schema ([`policy`]) and what clients may ask ([`filter`], [`query`]), and the gate
 //! that every request passes ([`gate`], [`plan`]).
 
+pub mod aggregate;
 pub mod check;
 pub mod compute;
 pub mod convert;

@@ -208,7 +208,7 @@ fn filter_problem(text: &str, mistakes: &[crate::Mistake]) -> Problem {
     problem
 }
 
-fn parameter_problem(parameter: &str, mistake: &crate::Mistake) -> Problem {
+pub(crate) fn parameter_problem(parameter: &str, mistake: &crate::Mistake) -> Problem {
     let help = mistake.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
     Problem::parameter(parameter, format!("{}{help}", mistake.message))
 }
