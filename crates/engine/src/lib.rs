@@ -2,6 +2,7 @@
 //!
 //! Protocols decode, call one of the operations here, and encode; nothing that decides stands in them.
 
+mod aggregate;
 mod clock;
 mod cursor;
 mod input;

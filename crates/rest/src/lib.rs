@@ -2,6 +2,7 @@
 //!
 //! Each file decodes one kind of call, calls the engine, and encodes; nothing is decided here.
 
+mod aggregate;
 mod preconditions;
 mod query;
 mod read;
@@ -16,6 +17,8 @@ use web::{Body, Request};
 
 /// Methods of a list.
 const LIST: &str = "GET, HEAD, POST, OPTIONS";
+/// Methods of what is only read.
+const READ: &str = "GET, HEAD, OPTIONS";
 /// Methods of a record.
 const RECORD: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
 
@@ -57,6 +60,18 @@ impl Rest {
             Method::DELETE => write::delete(&self.engine, request, target).await,
             Method::OPTIONS => Ok(options(RECORD)),
             _ => Err(self.not_allowed(resource, RECORD)),
+        }
+    }
+
+    /// Answers a request for `/api/{resource}/aggregate`.
+    ///
+    /// # Errors
+    /// What the engine says, and what is wrong with the request itself.
+    pub async fn aggregate(&self, request: &mut Request<'_>, resource: &str) -> Result<Response<Body>, Problem> {
+        match request.method {
+            Method::GET | Method::HEAD => aggregate::answer(&self.engine, request, resource).await,
+            Method::OPTIONS => Ok(options(READ)),
+            _ => Err(self.not_allowed(resource, READ)),
         }
     }
 

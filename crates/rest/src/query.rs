@@ -9,7 +9,7 @@ const LIMIT: u32 = 200;
 /// The furthest that `offset` reaches.
 const OFFSET: u32 = 10_000;
 /// The parameters of a list; every other name is a short filter's.
-const NAMES: [&str; 7] = ["count", "cursor", "fields", "filter", "limit", "offset", "sort"];
+pub(crate) const NAMES: [&str; 7] = ["count", "cursor", "fields", "filter", "limit", "offset", "sort"];
 
 /// What a list is asked for.
 pub(crate) fn of_list(text: Option<&str>) -> Result<engine::ListRequest, Problem> {
@@ -21,11 +21,7 @@ pub(crate) fn of_list(text: Option<&str>) -> Result<engine::ListRequest, Problem
     query.page.limit = number(&mut parameters, "limit", 1, LIMIT)?.unwrap_or(20);
     let offset = number(&mut parameters, "offset", 0, OFFSET)?;
     query.page.offset = offset.unwrap_or(0);
-    query.page.count = match parameters.take("count")?.as_deref() {
-        None | Some("false") => false,
-        Some("true" | "") => true,
-        Some(_) => return Err(Problem::parameter("count", "`count` is `true` or `false`")),
-    };
+    query.page.count = truth(&mut parameters, "count")?;
     let cursor = parameters.take("cursor")?.filter(|cursor| !cursor.is_empty());
     if cursor.is_some() && offset.is_some() {
         return Err(Problem::parameter("offset", "`offset` and `cursor` exclude each other"));
@@ -35,12 +31,12 @@ pub(crate) fn of_list(text: Option<&str>) -> Result<engine::ListRequest, Problem
 }
 
 /// A name that is no field may be a parameter's, with a slip of the pen.
-pub(crate) fn suggest(mut problem: Problem) -> Problem {
+pub(crate) fn suggest(mut problem: Problem, names: &[&str]) -> Problem {
     let [Flaw { at: Place::Parameter(name), detail, .. }] = problem.errors.as_mut_slice() else { return problem };
     if problem.code == Code::BadParameter
         && !detail.contains("did you mean")
-        && !NAMES.contains(&name.as_str())
-        && let Some(near) = rules::nearest(name, NAMES)
+        && !names.contains(&name.as_str())
+        && let Some(near) = rules::nearest(name, names.iter().copied())
     {
         detail.push_str(&format!("; did you mean `{near}`?"));
         problem.detail.clone_from(detail);
@@ -66,21 +62,33 @@ pub(crate) fn none(text: Option<&str>) -> Result<(), Problem> {
 }
 
 fn sort(text: Option<&str>) -> Result<Vec<(String, bool)>, Problem> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(Vec::new()) };
-    let keys: Vec<(String, bool)> = text
-        .split(',')
-        .map(|key| match key.trim().strip_prefix('-') {
-            Some(path) => (path.to_owned(), true),
-            None => (key.trim().to_owned(), false),
-        })
-        .collect();
+    let keys = sort_keys(text);
     if keys.len() > SORT_KEYS {
         return Err(Problem::parameter("sort", format!("`sort` takes {SORT_KEYS} fields at most")));
     }
     Ok(keys)
 }
 
-fn number(parameters: &mut Parameters, name: &str, least: u32, most: u32) -> Result<Option<u32>, Problem> {
+/// Names with commas between; one that `-` stands before is descending.
+pub(crate) fn sort_keys(text: Option<&str>) -> Vec<(String, bool)> {
+    let keys = text.filter(|text| !text.is_empty()).into_iter().flat_map(|text| text.split(','));
+    keys.map(|key| match key.trim().strip_prefix('-') {
+        Some(path) => (path.to_owned(), true),
+        None => (key.trim().to_owned(), false),
+    })
+    .collect()
+}
+
+/// A parameter that is there or not.
+pub(crate) fn truth(parameters: &mut Parameters, name: &str) -> Result<bool, Problem> {
+    match parameters.take(name)?.as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true" | "") => Ok(true),
+        Some(_) => Err(Problem::parameter(name, format!("`{name}` is `true` or `false`"))),
+    }
+}
+
+pub(crate) fn number(parameters: &mut Parameters, name: &str, least: u32, most: u32) -> Result<Option<u32>, Problem> {
     let Some(text) = parameters.take(name)? else { return Ok(None) };
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse::<u32>() {

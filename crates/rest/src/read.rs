@@ -7,7 +7,7 @@ use web::{Body, Request, accepts, json_reply};
 
 use crate::{preconditions, query};
 
-const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// `GET /api/{resource}`
 pub(crate) async fn list(
@@ -17,7 +17,10 @@ pub(crate) async fn list(
 ) -> Result<Response<Body>, Problem> {
     json_accepted(request)?;
     let asked = query::of_list(request.query)?;
-    let answer = engine.list(request.caller(), resource, asked).await.map_err(query::suggest)?;
+    let answer = engine
+        .list(request.caller(), resource, asked)
+        .await
+        .map_err(|problem| query::suggest(problem, &query::NAMES))?;
     let mut reply = json_reply(StatusCode::OK, answer.body);
     reply.headers_mut().insert(header::CACHE_CONTROL, PRIVATE);
     if let Some(next) = answer.next {
@@ -62,7 +65,7 @@ pub(crate) fn json_accepted(request: &Request<'_>) -> Result<(), Problem> {
 }
 
 /// HEAD says what GET would, length included, without the body.
-fn without_body_for_head(request: &Request<'_>, mut reply: Response<Body>) -> Response<Body> {
+pub(crate) fn without_body_for_head(request: &Request<'_>, mut reply: Response<Body>) -> Response<Body> {
     if request.method == Method::HEAD {
         if let Some(length) = reply.body().length().filter(|_| reply.status() == StatusCode::OK) {
             reply.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));

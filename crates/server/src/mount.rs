@@ -48,6 +48,7 @@ impl Protocols {
                 self.rest.answer(request, resource, None).await
             }
             ("api", Some(resource), Some("events"), None) => self.live.answer(request, resource).await,
+            ("api", Some(resource), Some("aggregate"), None) => self.rest.aggregate(request, resource).await,
             ("api", Some(resource), Some(id), None) if !id.is_empty() => {
                 let id = percent_encoding::percent_decode_str(id).decode_utf8().map_err(|_| Problem::not_found())?;
                 self.rest.answer(request, resource, Some(&id)).await

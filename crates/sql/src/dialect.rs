@@ -7,6 +7,7 @@
 
 use rules::{
     Type,
+    aggregate::Function,
     expression::{Arithmetic, CommonPattern, Comparison, TextCall},
 };
 
@@ -94,6 +95,25 @@ pub trait Dialect: Send + Sync {
 
     /// What stands below keys (a parameter holding a list of texts) in JSON, where it is of this type.
     fn json_path(&self, document: &str, keys: &str, r#type: &Type) -> String;
+
+    /// A total over a column (an atom): NULL over nothing but nulls. Sums and means are exact as
+    /// [`rules::aggregate::Outcome`] says, and NULL beyond the finite doubles.
+    fn total(&self, function: Function, column: &Operand) -> String;
+
+    /// A text by which those that differ in ASCII case alone are one, for `GROUP BY`.
+    fn folded(&self, text: &str) -> String;
+
+    /// Of the spellings of a text in a group, the least by code point.
+    fn least_spelling(&self, text: &str) -> String;
+}
+
+/// The least or greatest text without regard to ASCII case, by code point among equals. `separator` is a control character
+/// that no line of text begins with, as SQL.
+#[must_use]
+pub fn extreme_folded(name: &str, text: &str, separator: &str) -> String {
+    // Both halves have the same length, so the text itself begins behind the middle.
+    let found = format!("{name}(lower({text}) || {separator} || {text})");
+    format!("substr({found}, (length({found}) - 1) / 2 + 2)")
 }
 
 /// The operator in SQL.

@@ -5,11 +5,12 @@
 
 use rules::{
     Type,
+    aggregate::{Function, MORE_DIGITS},
     expression::{Arithmetic, CommonPattern, Comparison, TextCall},
 };
 use sql::{
     Dialect,
-    dialect::{Operand, comparison, folds, item_type},
+    dialect::{Operand, comparison, extreme_folded, folds, item_type},
 };
 use store::migration::names;
 
@@ -199,6 +200,52 @@ impl Dialect for Postgres {
         };
         format!("(CASE json_typeof({found}) WHEN '{kind}' THEN {value} END)")
     }
+
+    fn total(&self, function: Function, column: &Operand) -> String {
+        let text = &column.text;
+        match (function, &column.r#type) {
+            (Function::Sum, Type::Float) => sum_of_floats(text),
+            (Function::Sum, _) => format!("sum({text})"),
+            (Function::Average, Type::Float) => {
+                format!("mainstay_float_divide({}, count({text})::double precision)", sum_of_floats(text))
+            }
+            (Function::Average, Type::Decimal { scale, .. }) => mean_of_decimals(text, *scale),
+            (Function::Average, _) => format!("(sum({text})::double precision / count({text})::double precision)"),
+            (Function::Least, Type::Text { fold_case: true }) => extreme_folded("min", text, "chr(1)"),
+            (Function::Greatest, Type::Text { fold_case: true }) => extreme_folded("max", text, "chr(1)"),
+            (Function::Least, _) => format!("min({text})"),
+            (Function::Greatest, _) => format!("max({text})"),
+        }
+    }
+
+    fn folded(&self, text: &str) -> String {
+        format!("lower({text})")
+    }
+
+    fn least_spelling(&self, text: &str) -> String {
+        format!("min({text})")
+    }
+}
+
+/// The sum of the shortest decimals of doubles, rounded once. The bounds are those beyond which PostgreSQL refuses to round:
+/// half a step above the greatest double, half the least one.
+fn sum_of_floats(text: &str) -> String {
+    let sum = format!("sum({text}::text::numeric)");
+    format!(
+        "(CASE WHEN abs({sum}) < 2::numeric ^ 1024 - 2::numeric ^ 970 THEN (CASE WHEN abs({sum}) > 2.48e-324 THEN {sum} \
+         ELSE 0 END)::double precision END)"
+    )
+}
+
+/// The mean of decimals with more digits than they have, half-even: `div` truncates, and the rest says which way to round.
+fn mean_of_decimals(text: &str, scale: u8) -> String {
+    let digits = scale + MORE_DIGITS;
+    let (sum, count) = (format!("(sum({text}) * 1e{digits})"), format!("count({text})"));
+    let (whole, rest) = (format!("div({sum}, {count})"), format!("mod({sum}, {count})"));
+    format!(
+        "(({whole} + CASE sign(abs({rest}) * 2 - {count}) WHEN 1 THEN sign({sum}) WHEN 0 THEN mod({whole}, 2) ELSE 0 END) \
+         * 1e-{digits})"
+    )
 }
 
 /// The type of PostgreSQL in which values of a type are kept and bound.

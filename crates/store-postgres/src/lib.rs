@@ -3,6 +3,7 @@
 //! Requests share a pool of connections ([`connection`]). What a plan becomes is in [`query`] and [`dialect`], what a
 //! write does in [`transaction`] and [`statements`]; [`sequencer`] puts the event log in order.
 
+mod aggregate;
 mod connection;
 pub mod dialect;
 mod fault;

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use model::{Entry, Problem, Value};
 use rules::{
     Allowed, Catalog,
+    aggregate::Aggregate,
     plan::{Read, Write, Written},
 };
 use store::{Beside, Found, Judged, Judgement, Listed, LogRange, Outcome, Row, Statement, Store, StoredKey, Tx, write};
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 use tokio_postgres::{error::SqlState, types::Type};
 
 use crate::{
+    aggregate,
     connection::{Connections, Text, configure},
     fault::problem,
     log, migrate, own,
@@ -106,6 +108,10 @@ impl Store for PostgresStore {
 
     async fn list(&self, read: &Allowed<Read>) -> Result<Listed, Problem> {
         query::list(&self.connections, read.get()).await
+    }
+
+    async fn aggregate(&self, asked: &Allowed<Aggregate>) -> Result<Vec<u8>, Problem> {
+        aggregate::run(&self.connections, asked.get()).await
     }
 
     async fn write_beside(&self, write: Allowed<Write>, beside: Beside) -> Result<Vec<Written>, Problem> {

@@ -6,12 +6,13 @@
 use model::{Decimal, Value, decimal::power_of_ten, time};
 use rules::{
     Type,
+    aggregate::Function,
     expression::{Arithmetic, CommonPattern, Comparison, TextCall},
 };
 use rusqlite::types::Value as Kept;
 use sql::{
     Dialect,
-    dialect::{Operand, comparison, folds, item_type},
+    dialect::{Operand, comparison, extreme_folded, folds, item_type},
 };
 use store::migration::names;
 
@@ -141,6 +142,29 @@ impl Dialect for Sqlite {
             _ => "any",
         };
         format!("mainstay_json_{name}({document}, {keys})")
+    }
+
+    fn total(&self, function: Function, column: &Operand) -> String {
+        let text = &column.text;
+        match (function, &column.r#type) {
+            (Function::Sum, Type::Float) => format!("mainstay_sum_float({text})"),
+            (Function::Sum, _) => format!("mainstay_sum({text})"),
+            (Function::Average, Type::Float) => format!("mainstay_mean_float({text})"),
+            (Function::Average, Type::Decimal { .. }) => format!("mainstay_mean_decimal({text})"),
+            (Function::Average, _) => format!("mainstay_mean({text})"),
+            (Function::Least, Type::Text { fold_case: true }) => extreme_folded("min", text, "char(1)"),
+            (Function::Greatest, Type::Text { fold_case: true }) => extreme_folded("max", text, "char(1)"),
+            (Function::Least, _) => format!("min({text})"),
+            (Function::Greatest, _) => format!("max({text})"),
+        }
+    }
+
+    fn folded(&self, text: &str) -> String {
+        format!("{text} COLLATE NOCASE")
+    }
+
+    fn least_spelling(&self, text: &str) -> String {
+        format!("min({text} COLLATE BINARY)")
     }
 }
 

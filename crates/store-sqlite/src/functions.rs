@@ -25,7 +25,8 @@ pub fn register(connection: &Connection) -> rusqlite::Result<()> {
     integers(connection)?;
     wide_decimals(connection)?;
     texts(connection)?;
-    json_paths(connection)
+    json_paths(connection)?;
+    crate::totals::register(connection)
 }
 
 fn integers(connection: &Connection) -> rusqlite::Result<()> {
@@ -76,13 +77,19 @@ pub fn wide_bytes(unscaled: i128) -> [u8; 16] {
     (unscaled ^ i128::MIN).to_be_bytes()
 }
 
+/// The number of a wide decimal's blob; none for other bytes.
+#[must_use]
+pub fn wide_number(bytes: &[u8]) -> Option<i128> {
+    Some(i128::from_be_bytes(bytes.try_into().ok()?) ^ i128::MIN)
+}
+
 fn wide(unscaled: i128) -> Option<Kept> {
     Some(Kept::Blob(wide_bytes(unscaled).to_vec()))
 }
 
 fn wide_at(context: &Context<'_>, position: usize) -> Option<i128> {
     match context.get_raw(position) {
-        ValueRef::Blob(bytes) => Some(i128::from_be_bytes(bytes.try_into().ok()?) ^ i128::MIN),
+        ValueRef::Blob(bytes) => wide_number(bytes),
         _ => None,
     }
 }

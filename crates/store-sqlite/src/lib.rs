@@ -3,6 +3,7 @@
 //! One thread writes ([`writer`]), in groups that share a commit; readers run beside it ([`reader`]) on connections of
 //! their own. What a plan becomes is in [`query`] and [`dialect`], what a write does in [`transaction`].
 
+mod aggregate;
 mod connection;
 pub mod dialect;
 mod fault;
@@ -15,6 +16,7 @@ mod reader;
 mod sequence;
 mod statements;
 mod store_impl;
+mod totals;
 mod transaction;
 mod value;
 mod writer;

@@ -7,6 +7,7 @@ use model::{Entry, Problem, Value};
 use parking_lot::Mutex;
 use rules::{
     Allowed, Catalog,
+    aggregate::Aggregate,
     plan::{Read, Write, Written},
 };
 use rusqlite::{Connection, OptionalExtension};
@@ -14,6 +15,7 @@ use store::{Beside, Found, Judged, Judgement, Listed, LogRange, Outcome, Row, St
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
+    aggregate,
     connection::Synchronous,
     fault::problem,
     log, migrate, own, query,
@@ -82,6 +84,14 @@ impl Store for SqliteStore {
             move |connection: &Connection| query::list(connection, read.get())
         };
         self.readers.read(|connection| query::list(connection, read.get()), again).await
+    }
+
+    async fn aggregate(&self, asked: &Allowed<Aggregate>) -> Result<Vec<u8>, Problem> {
+        let again = || {
+            let asked = asked.clone();
+            move |connection: &Connection| aggregate::run(connection, asked.get())
+        };
+        self.readers.read(|connection| aggregate::run(connection, asked.get()), again).await
     }
 
     async fn write_beside(&self, write: Allowed<Write>, beside: Beside) -> Result<Vec<Written>, Problem> {

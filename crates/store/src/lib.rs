@@ -7,10 +7,12 @@ use async_trait::async_trait;
 use model::{Entry, FieldIndex, Problem, Value};
 use rules::{
     Allowed, Catalog,
+    aggregate::Aggregate,
     plan::{Read, Write, Written},
 };
 use tokio::sync::watch;
 
+pub mod aggregate;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod migration;
@@ -31,6 +33,9 @@ pub trait Store: Send + Sync {
 
     /// A page of records, encoded.
     async fn list(&self, read: &Allowed<Read>) -> Result<Listed, Problem>;
+
+    /// Totals over groups of records: JSON objects, separated by commas.
+    async fn aggregate(&self, asked: &Allowed<Aggregate>) -> Result<Vec<u8>, Problem>;
 
     /// Makes all operations, their cascades and their log entries durable, or none of them.
     async fn write(&self, write: Allowed<Write>) -> Result<Vec<Written>, Problem> {

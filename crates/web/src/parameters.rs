@@ -43,6 +43,12 @@ impl Parameters {
         Ok(found)
     }
 
+    /// Takes every value of a parameter that may stand several times, in order.
+    #[must_use]
+    pub fn take_all(&mut self, name: &str) -> Vec<String> {
+        self.pairs.extract_if(.., |(known, _)| known == name).map(|(_, value)| value).collect()
+    }
+
     /// What has not been taken, in order.
     #[must_use]
     pub fn rest(self) -> Vec<(String, String)> {

@@ -285,6 +285,10 @@ impl Store for Fake {
         Self::unasked()
     }
 
+    async fn aggregate(&self, _: &Allowed<rules::aggregate::Aggregate>) -> Result<Vec<u8>, Problem> {
+        Self::unasked()
+    }
+
     async fn write_beside(&self, _: Allowed<Write>, _: store::Beside) -> Result<Vec<Written>, Problem> {
         Self::unasked()
     }
