@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("oauth", &["outgoing"]),
     ("outgoing", &[]),
+    ("passkey", &[]),
     ("rest", &["engine", "model", "rules", "web"]),
     ("rules", &["model"]),
     (
@@ -36,6 +37,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("rusqlite", &["server", "store-sqlite"]),
     ("tokio-postgres", &["server", "store-postgres"]),
     ("toml_edit", &["app"]),
+    ("webauthn-rs", &["passkey"]),
 ];
 
 #[test]
