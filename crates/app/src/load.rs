@@ -5,17 +5,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use model::Schema;
+use model::{Roles, Schema};
 use rules::Catalog;
 
 use crate::{
     diagnostic::{Diagnostic, Report, Severity},
-    nearest, policy,
+    nearest,
+    outside::Outside,
+    policy,
     resource::{
         Neighbours, Places,
         file::{self, Draft},
         names, relations,
     },
+    secret,
     settings::{self, Environment, Settings},
     source::Sources,
     tree::{self, Table},
@@ -54,7 +57,8 @@ pub fn load(directory: &Path, environment: &Environment) -> Loaded {
     let mut report = Report::default();
     let settings = load_settings(directory, environment, &mut report);
     let errors = report.diagnostics.len();
-    let catalog = load_resources(directory, &mut report);
+    let roles = settings.as_ref().map(|settings| settings.roles.clone()).unwrap_or_default();
+    let catalog = load_resources(Outside { directory, environment }, roles, &mut report);
     let settings = if report.diagnostics[..errors].iter().any(is_error) { None } else { settings };
     let catalog = if report.diagnostics[errors..].iter().any(is_error) { None } else { catalog };
     let Report { sources, mut diagnostics } = report;
@@ -129,8 +133,8 @@ struct ResourceFile {
     content: Option<(usize, Table)>,
 }
 
-fn load_resources(directory: &Path, report: &mut Report) -> Option<Catalog> {
-    let files = read_resource_files(directory, report);
+fn load_resources(outside: Outside<'_>, roles: Roles, report: &mut Report) -> Option<Catalog> {
+    let files = read_resource_files(outside.directory, report);
     let empty = Table::default();
     let known: Vec<_> = files
         .iter()
@@ -142,7 +146,7 @@ fn load_resources(directory: &Path, report: &mut Report) -> Option<Catalog> {
     for ResourceFile { name, content } in &files {
         complete &= content.is_some();
         let Some((source, table)) = content else { continue };
-        let draft: Draft = file::read(name, *source, table, &neighbours, report);
+        let draft: Draft = file::read(name, *source, table, &neighbours, outside, report);
         complete &= draft.complete;
         resources.push(draft.resource);
         places.push(draft.places);
@@ -150,8 +154,9 @@ fn load_resources(directory: &Path, report: &mut Report) -> Option<Catalog> {
     if !complete {
         return None;
     }
-    let schema = Schema::new(resources);
+    let schema = Schema::new(resources).with_roles(roles);
     relations::check(&schema, &places, report);
+    relations::check_people(&schema, &places, report);
     policy::compile(schema, &places, report)
 }
 
@@ -181,7 +186,7 @@ fn read_resource_files(directory: &Path, report: &mut Report) -> Vec<ResourceFil
         }
         let fault = names::resource_fault(name);
         let content = read_text(&path, &shown, report).and_then(|text| {
-            let source = report.sources.add(&*shown, &text);
+            let source = report.sources.add(&*shown, &secret::mask_client_secrets(&text));
             Some((source, tree::parse(&text, source, report)?))
         });
         match fault {

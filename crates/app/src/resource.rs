@@ -1,9 +1,11 @@
 //! `resources/NAME.toml`, typed.
 //!
 //! In the order of the work: [`names`] what may be called how, [`options`] the list of types and options, [`file`] one file,
-//! [`fields`] its fields, [`kinds`] their types, [`defaults`] what absent values become, [`indexes`] its indexes,
+//! [`fields`] its fields, [`kinds`] their types, [`defaults`] what absent values become, [`auth`] and [`people`] what makes
+//! its records people who sign in, [`indexes`] its indexes,
 //! [`relations`] what holds between resources.
 
+pub(crate) mod auth;
 mod defaults;
 mod familiar;
 mod fields;
@@ -12,6 +14,7 @@ mod indexes;
 mod kinds;
 pub(crate) mod names;
 pub(crate) mod options;
+pub(crate) mod people;
 pub(crate) mod relations;
 #[cfg(test)]
 mod tests;
@@ -61,6 +64,8 @@ pub(crate) struct Places {
     pub(crate) source: usize,
     /// The key `access`, if it is there.
     pub(crate) access: Option<Place>,
+    /// The key `auth`, if it is there.
+    pub(crate) auth: Option<Place>,
     /// The keys of fields.
     pub(crate) fields: HashMap<FieldIndex, Place>,
     /// The values of `inverse`.

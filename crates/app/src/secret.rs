@@ -1,35 +1,4 @@
-//! Text that never shows itself: not in `Debug`, not in `Display`, not in a diagnostic.
-
-use std::fmt;
-
-/// A value such as a database URL with its password. Only [`Secret::expose`] gives it away.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides a text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for the one who connects with it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("***")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("***")
-    }
-}
+//! What may be a secret, hidden before a line of it is shown.
 
 /// The same text, byte for byte as long, with what may be a secret made of stars: passwords in URLs, and the values of keys
 /// that sound like secrets. A diagnostic about settings shows lines of this, never of the file.
@@ -37,6 +6,24 @@ pub(crate) fn mask(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         mask_line(line, &mut masked);
+    }
+    masked
+}
+
+/// The same for a file of `resources/`, where only `client_secret` holds one: whatever is quoted after it on its line.
+pub(crate) fn mask_client_secrets(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let value = line.find("client_secret").map(|at| at + "client_secret".len());
+        let quote = value.and_then(|from| line[from..].find(['"', '\'']).map(|at| from + at));
+        match quote {
+            // `client_secret = { env = "NAME" }` names where the secret is.
+            Some(quote) if !line[value.unwrap_or(0)..quote].contains('{') => {
+                masked.push_str(&line[..quote]);
+                push_stars(&line[quote..], &mut masked);
+            }
+            _ => masked.push_str(line),
+        }
     }
     masked
 }

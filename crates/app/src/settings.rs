@@ -4,6 +4,7 @@ pub(crate) mod environment;
 pub(crate) mod keys;
 mod network;
 mod read;
+mod roles;
 mod services;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ pub use environment::Environment;
 pub use network::Network;
 pub(crate) use read::read;
 
-use crate::secret::Secret;
+use model::{Roles, Secret};
 
 /// All settings of an app.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +32,18 @@ pub struct Settings {
     pub events: Events,
     /// The log of requests and faults.
     pub log: Log,
+    /// What the sign-in of people needs to know of this machine.
+    pub auth: Auth,
+    /// What roles include.
+    pub roles: Roles,
+}
+
+/// `[auth]` of `mainstay.toml`; what concerns the people stands in the `[auth]` of their resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// What seals signing keys and TOTP secrets in the database, 32 characters or more; made in `data/keys` on SQLite
+    /// where absent.
+    pub master_key: Option<Secret>,
 }
 
 /// `[server]`

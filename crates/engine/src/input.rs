@@ -148,7 +148,8 @@ impl Input<'_> {
         let flaw = match (path, &value) {
             (Some(path), Some(value)) if value == path => return None,
             (Some(_), _) => Flaw::pointer("/id", "immutable", "id is not the one in the path"),
-            (None, _) if kind == IdKind::Integer && !self.loading => {
+            // An id of a person that was named might have been another's once.
+            (None, _) if (kind == IdKind::Integer || self.declared().identity.is_some()) && !self.loading => {
                 Flaw::pointer("/id", "system", "id is given by the server")
             }
             (None, Some(_)) => return value,

@@ -56,6 +56,8 @@ codes! {
     MissingReference "missing-reference" 409 "A reference names no record";
     /// Other records refer to this one.
     InUse "in-use" 409 "Other records refer to this one";
+    /// The last person who could administrate the app would be gone.
+    LastAdministrator "last-administrator" 409 "Somebody has to administrate";
     /// The record has changed since the client read it.
     PreconditionFailed "precondition-failed" 412 "The record has changed";
     /// The body is larger than this server takes.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::{
     change::Keep,
     field::{Field, FieldIndex, Kind, Origin},
+    identity::{IdentitySettings, Roles},
 };
 
 /// The place of a resource in [`Schema::resources`].
@@ -17,6 +18,7 @@ pub struct Schema {
     resources: Vec<Resource>,
     by_name: HashMap<String, ResourceIndex>,
     reverse: Vec<Vec<ReverseRelation>>,
+    roles: Roles,
 }
 
 /// A resource: a name, its fields in the order of the answer (`id` first), rules, indexes.
@@ -38,6 +40,8 @@ pub struct Resource {
     pub keep: Keep,
     /// `doc`, for readers of the OpenAPI document.
     pub doc: Option<String>,
+    /// The `[auth]` table: its records are the people who sign in.
+    pub identity: Option<Box<IdentitySettings>>,
 }
 
 /// How the records of a resource are named.
@@ -107,9 +111,21 @@ impl Schema {
             .enumerate()
             .map(|(position, resource)| (resource.name.clone(), ResourceIndex(position as u16)))
             .collect();
-        let mut schema = Self { resources, by_name, reverse: Vec::new() };
+        let mut schema = Self { resources, by_name, reverse: Vec::new(), roles: Roles::default() };
         schema.reverse = schema.indices().map(|target| schema.link_reverse(target)).collect();
         schema
+    }
+
+    /// The same with roles that include others.
+    #[must_use]
+    pub fn with_roles(self, roles: Roles) -> Self {
+        Self { roles, ..self }
+    }
+
+    /// What roles include.
+    #[must_use]
+    pub fn roles(&self) -> &Roles {
+        &self.roles
     }
 
     fn link_reverse(&self, target: ResourceIndex) -> Vec<ReverseRelation> {

@@ -1,6 +1,6 @@
 //! The gate: the one place where a request is held against the access rules.
 //!
-//! A store takes only an [`Allowed`] plan, and nothing but this file can make one, so a door that forgot to ask does not
+//! A store takes only an [`Allowed`] plan, and nothing but this module can make one, so a door that forgot to ask does not
 //! compile:
 //!
 //! ```compile_fail
@@ -16,13 +16,15 @@
 //! Plans are kept by the form of the query and the caller's profile: the outcomes of all conditions that rules state about
 //! the caller alone. Callers of one profile are asked the same of every record, with their own values bound.
 
+mod people;
+
 use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher},
     sync::{Arc, RwLock},
 };
 
-use model::{Caller, Code, Field, Problem, Record, Resource, ResourceIndex, Value};
+use model::{Caller, Code, Field, Problem, Record, Resource, ResourceIndex, Right, Scopes, Value};
 
 use crate::{
     aggregate::{self, Aggregate, AggregateForm, AggregatePlan, AggregateQuery},
@@ -31,8 +33,10 @@ use crate::{
     plan::{Judgement, Operation, OperationKind, Read, ReadPlan, Slot, View, ViewField, Write, WritePlan},
     policy::{Catalog, Policy},
     query::{self, Form, Query},
-    visibility::{Sight, Visibility, access},
+    visibility::{Sight, Visibility, access, is_within_scope},
 };
+
+pub use people::Newcomer;
 
 /// The most plans that are kept; past it they are made anew.
 const KEPT: usize = 4096;
@@ -64,13 +68,15 @@ pub struct Gate {
     reads: Kept<(ResourceIndex, Profile, Form), KeptRead>,
     writes: Kept<(ResourceIndex, Profile), Arc<WritePlan>>,
     aggregates: Kept<(ResourceIndex, Profile, AggregateForm), (Arc<AggregatePlan>, Inputs)>,
+    /// How people read their own records.
+    own_reads: Kept<(ResourceIndex, Profile, Form), Arc<ReadPlan>>,
 }
 
 /// The type of each input, and the parameter that brings it.
 type Inputs = Arc<[(Type, String)]>;
 
-/// What all rules say of a caller alone.
-type Profile = (bool, Vec<u64>);
+/// What all rules say of a caller alone, and what its key is confined to.
+type Profile = (bool, Option<Scopes>, Vec<u64>);
 
 #[derive(Debug, Clone)]
 struct KeptRead {
@@ -105,7 +111,13 @@ impl Gate {
     /// A gate with the rules of an app.
     #[must_use]
     pub fn new(catalog: Arc<Catalog>) -> Self {
-        Self { catalog, reads: Kept::new(), writes: Kept::new(), aggregates: Kept::new() }
+        Self {
+            catalog,
+            reads: Kept::new(),
+            writes: Kept::new(),
+            aggregates: Kept::new(),
+            own_reads: Kept::new(),
+        }
     }
 
     /// The app.
@@ -117,8 +129,10 @@ impl Gate {
     /// Authorises a read: of the query's records, those that the caller may read, with the fields it may see.
     ///
     /// # Errors
-    /// A 400 for what the query names and the caller can't see, or what has a bad value.
+    /// A 400 for what the query names and the caller can't see, or what has a bad value; a 403 where the scopes of the
+    /// caller's key don't reach so far.
     pub fn read(&self, caller: Caller, resource: ResourceIndex, query: Query) -> Result<Allowed<Read>, Problem> {
+        self.check_scope(&caller, resource)?;
         let Query { form, values, after, page } = query;
         let key = (resource, self.profile(&caller), form);
         let KeptRead { plan, inputs: types } =
@@ -235,17 +249,20 @@ impl Gate {
             .map(|(message, rule)| (message.clone(), rule.condition.specialize(rule.test_bits(caller))))
             .collect();
         let view = self.whole_view(caller, resource);
+        let [create, update, delete] = self.write_rules(caller, resource);
         WritePlan {
             catalog: Arc::clone(&self.catalog),
             resource,
-            read: Visibility::of(&self.catalog, caller).records(resource),
-            create: access(policy.create.as_ref(), caller),
-            update: access(policy.update.as_ref(), caller),
-            delete: access(policy.delete.as_ref(), caller),
+            // A key that may write and not read changes what its owner may read, and is answered with ids.
+            read: access(policy.read.as_ref(), caller),
+            create,
+            update,
+            delete,
             field_writes,
             validations,
             fingerprint: fingerprint(declared, &view),
             view,
+            by_keeper: false,
             prepared: Slot::default(),
         }
     }
@@ -280,9 +297,19 @@ impl Gate {
         View { fields }
     }
 
+    /// A key that may not read a resource at all is told so, rather than that there is nothing.
+    fn check_scope(&self, caller: &Caller, resource: ResourceIndex) -> Result<(), Problem> {
+        if is_within_scope(&self.catalog, caller, resource, Right::Read) {
+            return Ok(());
+        }
+        let name = &self.catalog.schema.get(resource).name;
+        Err(Problem::new(Code::Forbidden, format!("the scopes of this key don't reach as far as `{name}:read`")))
+    }
+
     /// The outcomes of every condition about the caller alone.
     fn profile(&self, caller: &Caller) -> Profile {
-        (caller.identity.is_admin(), self.catalog.tested().iter().map(|rule| rule.test_bits(caller)).collect())
+        let tests = self.catalog.tested().iter().map(|rule| rule.test_bits(caller)).collect();
+        (caller.identity.is_admin(), caller.identity.scopes.clone(), tests)
     }
 }
 

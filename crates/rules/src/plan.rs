@@ -143,6 +143,9 @@ pub struct WritePlan {
     pub view: View,
     /// As [`ReadPlan::fingerprint`] of a read by id.
     pub fingerprint: u64,
+    /// Whether the sign-in machinery makes it, of a person's record: it may leave out the e-mail (machines), and set one as
+    /// verified.
+    pub by_keeper: bool,
     /// The store's own.
     pub prepared: Slot,
 }

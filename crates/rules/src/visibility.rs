@@ -1,6 +1,6 @@
 //! What one caller sees of an app, for everything that a client may name.
 
-use model::{Caller, FieldIndex, ResourceIndex};
+use model::{Caller, FieldIndex, Resource, ResourceIndex, Right};
 
 use crate::{
     expression::{Condition, Rule},
@@ -41,13 +41,17 @@ impl<'a> Visibility<'a> {
     /// Which records of a resource the caller may read, over [`crate::expression::Root::Record`].
     #[must_use]
     pub fn records(&self, resource: ResourceIndex) -> Condition {
-        access(self.catalog.policy(resource).read.as_ref(), self.caller)
+        let rule = access(self.catalog.policy(resource).read.as_ref(), self.caller);
+        within_scope(self.catalog, self.caller, resource, Right::Read, rule)
     }
 
     /// What the caller sees of a field, in records that it may read.
     #[must_use]
     pub fn field(&self, resource: ResourceIndex, field: FieldIndex) -> Sight {
         if self.catalog.schema.get(resource).get(field).hidden {
+            return Sight::Unknown;
+        }
+        if field != Resource::ID && !is_within_scope(self.catalog, self.caller, resource, Right::Read) {
             return Sight::Unknown;
         }
         match &self.catalog.policy(resource).fields[field.0 as usize].read {
@@ -59,6 +63,21 @@ impl<'a> Visibility<'a> {
             },
         }
     }
+}
+
+/// The one place where the scopes of a key narrow what a rule allows, an administrator's key among them.
+pub(crate) fn within_scope(
+    catalog: &Catalog,
+    caller: &Caller,
+    resource: ResourceIndex,
+    right: Right,
+    rule: Condition,
+) -> Condition {
+    if is_within_scope(catalog, caller, resource, right) { rule } else { Condition::Constant(false) }
+}
+
+pub(crate) fn is_within_scope(catalog: &Catalog, caller: &Caller, resource: ResourceIndex, right: Right) -> bool {
+    caller.identity.is_within_scope(&catalog.schema.get(resource).name, right)
 }
 
 /// A rule for one caller: administrators pass every one, and where there is none nobody else does.

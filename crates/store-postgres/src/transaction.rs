@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use model::{Action, Caller, Code, FieldIndex, Problem, Record, Resource, ResourceIndex, Value};
+use model::{
+    Action, Caller, Code, FieldIndex, Problem, Record, Resource, ResourceIndex, Value, identity::PersonFields,
+};
 use rules::{
     Catalog, Condition,
     plan::{Write, WritePlan},
@@ -27,6 +29,9 @@ use crate::{
     statements::{ResourceStatements, Statements, column, join_table},
     value,
 };
+
+/// The advisory lock of whoever takes away an administrator.
+const ADMINISTRATORS: i64 = 0x6d61_696e_7374_6164;
 
 /// A transaction.
 pub(crate) struct PgTx {
@@ -388,6 +393,34 @@ impl Tx for PgTx {
         let shape = referring.get(Resource::ID).shape;
         let ids: Result<Vec<Value>, Error> = results.iter().flatten().map(|row| value::read(shape, row, 0)).collect();
         ids.map_err(|error| problem(&error))
+    }
+
+    async fn another_has_role(
+        &mut self,
+        catalog: &Catalog,
+        people: ResourceIndex,
+        fields: PersonFields,
+        roles: &[String],
+        except: &Value,
+    ) -> Result<bool, Problem> {
+        let declared = catalog.schema.get(people);
+        let lock = Text { sql: "SELECT pg_advisory_xact_lock($1)".to_owned(), types: vec![Type::INT8] };
+        // A statement of its own sees what was committed while it waited for the lock.
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM {} AS p WHERE p.\"id\" <> $1 AND NOT {} AND {} && $2)",
+            quote(&declared.name),
+            column(declared, fields.disabled, "p"),
+            column(declared, fields.roles, "p"),
+        );
+        let shape = declared.get(Resource::ID).shape;
+        let question = Text { sql, types: vec![value::shape_type(shape), Type::TEXT_ARRAY] };
+        let roles = Value::List(roles.iter().map(Value::text).collect());
+        let steps = [
+            Step { text: &lock, values: vec![Parameter(Value::Integer(ADMINISTRATORS))] },
+            Step { text: &question, values: vec![Parameter(except.clone()), Parameter(roles)] },
+        ];
+        let rows = self.run(&steps).await.map_err(|error| problem(&error))?.pop().unwrap_or_default();
+        query::verdict(&rows).map_err(|error| problem(&error))
     }
 
     async fn unlink(

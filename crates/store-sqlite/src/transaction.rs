@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Action, Caller, FieldIndex, Problem, Record, Resource, ResourceIndex, Value};
+use model::{Action, Caller, FieldIndex, Problem, Record, Resource, ResourceIndex, Value, identity::PersonFields};
 use rules::{Catalog, Condition, plan::WritePlan};
 use rusqlite::{Connection, params_from_iter, types::Value as Kept};
 use store::{Change, LogLine, Outcome, Purpose, Statement, Tx, refusal};
@@ -262,6 +262,30 @@ impl Tx for SqliteTx<'_> {
         };
         let shape = referring.get(Resource::ID).shape;
         self.ids(&sql, shape, [value::keep(target), Kept::Integer(i64::from(limit))]).map_err(|error| problem(&error))
+    }
+
+    async fn another_has_role(
+        &mut self,
+        catalog: &Catalog,
+        people: ResourceIndex,
+        fields: PersonFields,
+        roles: &[String],
+        except: &Value,
+    ) -> Result<bool, Problem> {
+        // The writer is one thread, so nobody else can ask meanwhile.
+        let declared = catalog.schema.get(people);
+        let wanted: Vec<String> = (0..roles.len()).map(|position| format!("?{}", position + 2)).collect();
+        let sql = format!(
+            "SELECT 1 FROM {} AS p WHERE p.id <> ?1 AND NOT {} \
+             AND EXISTS (SELECT 1 FROM json_each({}) WHERE value IN ({})) LIMIT 1",
+            quote(&declared.name),
+            column(declared, fields.disabled, "p"),
+            column(declared, fields.roles, "p"),
+            wanted.join(", ")
+        );
+        let values = std::iter::once(value::keep(except)).chain(roles.iter().map(|role| Kept::Text(role.clone())));
+        let found = || self.connection.prepare_cached(&sql)?.exists(params_from_iter(values));
+        found().map_err(|error| problem(&error))
     }
 
     async fn unlink(

@@ -1,6 +1,8 @@
 //! What the write path asks of a database inside one transaction.
 
-use model::{Action, Caller, FieldIndex, Keep, Problem, Record, Resource, ResourceIndex, Value, json};
+use model::{
+    Action, Caller, FieldIndex, Keep, Problem, Record, Resource, ResourceIndex, Value, identity::PersonFields, json,
+};
 use rules::{Catalog, Condition, plan::WritePlan};
 
 use crate::own::{Outcome, Statement};
@@ -69,6 +71,17 @@ pub trait Tx {
         target: &Value,
         limit: u32,
     ) -> Result<Vec<Value>, Problem>;
+
+    /// Whether a person other than `except` is enabled and has one of these roles. Until the transaction ends, no other one
+    /// gets an answer to the same question.
+    async fn another_has_role(
+        &mut self,
+        catalog: &Catalog,
+        people: ResourceIndex,
+        fields: PersonFields,
+        roles: &[String],
+        except: &Value,
+    ) -> Result<bool, Problem>;
 
     /// Makes a to-one reference of a record that is about to be deleted harmless: null, or where it is required the
     /// record's own id. For cycles only; leaves no log entry.

@@ -5,6 +5,7 @@
 
 mod cascade;
 mod edit;
+mod people;
 
 use std::sync::Arc;
 
@@ -85,6 +86,7 @@ impl<'a, T: Tx> Path<'a, T> {
                 flaws.push(not_writable(self.resource(), *field));
             }
         }
+        flaws.extend(people::flaw(plan, None, &record));
         self.validate(None, &record, &mut flaws).await?;
         if !flaws.is_empty() {
             return Err(Problem::validation(flaws));
@@ -194,10 +196,11 @@ impl<'a, T: Tx> Path<'a, T> {
     /// Turns one state of a record into another, where rules and validation let it.
     async fn change(&mut self, old: Record, mut new: Record) -> Result<Written, Problem> {
         let resource = self.resource();
+        people::settle(self.plan, &old, &mut new);
         if !self.holds(&self.plan.update, Some(&old), Some(&new)).await? {
             return Err(self.denied(&format!("you may not change this record of {}", resource.name)));
         }
-        let mut flaws = Vec::new();
+        let mut flaws: Vec<Flaw> = people::flaw(self.plan, Some(&old), &new).into_iter().collect();
         self.validate(Some(&old), &new, &mut flaws).await?;
         if !flaws.is_empty() {
             return Err(Problem::validation(flaws));
@@ -206,6 +209,7 @@ impl<'a, T: Tx> Path<'a, T> {
         if changed.is_empty() {
             return self.written(Action::Updated, old).await;
         }
+        people::keep_an_administrator(self.tx, &self.plan.catalog, self.plan.resource, &old, Some(&new)).await?;
         stamp(resource, self.caller, &old, &mut new);
         let change = Change { before: &old, after: &mut new, fields: &changed };
         self.tx.change(&self.plan.catalog, self.plan.resource, change, self.caller).await?;
@@ -284,7 +288,12 @@ impl<'a, T: Tx> Path<'a, T> {
 
     fn denied(&self, detail: &str) -> Problem {
         let code = if self.caller.identity.is_known() { Code::Forbidden } else { Code::Unauthenticated };
-        Problem::new(code, detail)
+        match &self.caller.identity.scopes {
+            Some(scopes) => {
+                Problem::new(code, format!("{detail} with this key, whose scopes are {}", scopes.texts().join(", ")))
+            }
+            None => Problem::new(code, detail),
+        }
     }
 }
 

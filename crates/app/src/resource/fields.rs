@@ -3,6 +3,7 @@
 use model::{
     Field, FieldIndex, IdKind, Kind, Origin, Shape,
     field::{ListOptions, TextOptions},
+    identity::PERSON_FIELDS,
 };
 
 use super::{
@@ -11,6 +12,7 @@ use super::{
     kinds,
     names::{self, LONGEST},
     options::{self, LATER_TYPES, OPTIONS, TYPES},
+    people,
 };
 use crate::{
     diagnostic::Report,
@@ -30,6 +32,8 @@ pub(crate) struct Head<'a> {
     pub(crate) id_kind: IdKind,
     pub(crate) timestamps: bool,
     pub(crate) indexed: Indexed,
+    /// The key `auth` and the fields that it exposes, where these records are people.
+    pub(crate) people: Option<(&'a Place, Vec<&'a str>)>,
 }
 
 /// All fields in the order of the answer, and whether none had to be left out.
@@ -41,11 +45,14 @@ pub(crate) fn read(
     report: &mut Report,
 ) -> (Vec<Field>, bool) {
     let mut fields = vec![id_field(head.id_kind)];
-    let mut complete = true;
+    let mut complete = read_people(head, table, &mut fields, neighbours, places, report);
     if let Some(entry) = table.get("fields") {
         match entry.node.table(report, "a table of fields") {
             Some(declared) => {
                 for entry in &declared.entries {
+                    if head.people.is_some() && people::is_one(&entry.key) {
+                        continue;
+                    }
                     if fields.len() + 2 >= MAX_FIELDS {
                         report.error(&entry.place, format!("a resource has at most {MAX_FIELDS} fields"));
                         break;
@@ -67,6 +74,32 @@ pub(crate) fn read(
         fields.push(kept("updated_at", Origin::UpdatedAt));
     }
     (fields, complete)
+}
+
+/// The five fields of a person, whatever `[fields]` says of them; false where one could not be made.
+fn read_people(
+    head: &Head<'_>,
+    table: &Table,
+    fields: &mut Vec<Field>,
+    neighbours: &Neighbours,
+    places: &mut Places,
+    report: &mut Report,
+) -> bool {
+    let Some((auth, exposed)) = &head.people else { return true };
+    let declared = table.get("fields").and_then(|entry| match &entry.node.data {
+        Data::Table(declared) => Some(declared),
+        _ => None,
+    });
+    for name in PERSON_FIELDS {
+        let said = declared.and_then(|declared| declared.get(name));
+        let Some(entry) = people::complete(name, auth, said, report) else { return false };
+        let index = FieldIndex(fields.len() as u16);
+        let field = FieldReader { head, neighbours, entry: &entry, index, places, report }.read();
+        people::forget_write(places, index);
+        let Some(field) = field else { return false };
+        fields.push(people::settle(field, exposed.contains(&name)));
+    }
+    true
 }
 
 fn id_field(id_kind: IdKind) -> Field {

@@ -7,9 +7,10 @@ use model::{
     resource::{Access, Validation},
 };
 
-use super::{Neighbours, Places, fields, indexes, options};
+use super::{Neighbours, Places, auth, fields, indexes, options};
 use crate::{
     diagnostic::Report,
+    outside::Outside,
     tree::{Data, Table, check_keys},
 };
 
@@ -37,22 +38,37 @@ pub(crate) fn id_kind(table: &Table) -> IdKind {
 }
 
 /// Reads a file's tree.
-pub(crate) fn read(name: &str, source: usize, table: &Table, neighbours: &Neighbours, report: &mut Report) -> Draft {
+pub(crate) fn read(
+    name: &str,
+    source: usize,
+    table: &Table,
+    neighbours: &Neighbours,
+    outside: Outside<'_>,
+    report: &mut Report,
+) -> Draft {
     check_keys(table, options::KEYS, options::LATER, report);
     if let Some(entry) = table.get("id") {
         entry.node.choice(report, ID_KINDS);
     }
     let timestamps = table.get("timestamps").and_then(|entry| entry.node.boolean(report)).unwrap_or(true);
     let doc = table.get("doc").and_then(|entry| entry.node.text(report, "a string")).map(str::to_owned);
-    let mut places = Places { source, ..Places::default() };
-    let head = fields::Head { resource: name, id_kind: id_kind(table), timestamps, indexed: indexes::columns(table) };
+    let people = table.get("auth");
+    let mut places = Places { source, auth: people.map(|entry| entry.place.clone()), ..Places::default() };
+    let head = fields::Head {
+        resource: name,
+        id_kind: id_kind(table),
+        timestamps,
+        indexed: indexes::columns(table),
+        people: people.map(|entry| (&entry.place, auth::exposed(table))),
+    };
     let (fields, complete) = fields::read(&head, table, neighbours, &mut places, report);
     let access = read_access(table, &mut places, report);
     let validate = read_validations(table, &mut places, report);
     let indexes = indexes::read(table, &fields, report);
     let keep = read_keep(table, report);
-    let resource =
-        Resource { name: name.to_owned(), id_kind: head.id_kind, fields, access, validate, indexes, keep, doc };
+    let identity = people.and_then(|entry| auth::read(entry, head.id_kind, outside, report)).map(Box::new);
+    let name = name.to_owned();
+    let resource = Resource { name, id_kind: head.id_kind, fields, access, validate, indexes, keep, doc, identity };
     Draft { resource, places, complete }
 }
 

@@ -163,10 +163,11 @@ pub(crate) const OPTIONS: &[FieldOption] = &[
 ];
 
 /// The keys of a resource's file, in their usual order.
-pub(crate) const KEYS: &[&str] = &["id", "timestamps", "doc", "fields", "access", "validate", "indexes", "events"];
+pub(crate) const KEYS: &[&str] =
+    &["id", "timestamps", "doc", "auth", "fields", "access", "validate", "indexes", "events"];
 
 /// Sections of the contract that this version does not have.
-pub(crate) const LATER: &[&str] = &["auth", "search", "hooks", "limits", "jobs"];
+pub(crate) const LATER: &[&str] = &["search", "hooks", "limits", "jobs"];
 
 /// The rules of `[access]`.
 pub(crate) const ACCESS: &[(&str, &str)] = &[

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use model::{FieldIndex, Kind, ResourceIndex, Schema};
+use model::{FieldIndex, IdKind, Kind, ResourceIndex, Schema, field::Default};
 
 use super::Places;
 use crate::diagnostic::Report;
@@ -49,6 +49,37 @@ fn check_hidden(schema: &Schema, target: ResourceIndex, places: &[Places], repor
             let message =
                 format!("`{}` has a field `{inverse}`, which hides a relation of that name", schema.get(target).name);
             report.error(place, message);
+        }
+    }
+}
+
+/// There are people in one place, and `auth.id` is an id of theirs.
+pub(crate) fn check_people(schema: &Schema, places: &[Places], report: &mut Report) {
+    let Some((people, resource, _)) = schema.people() else { return };
+    for index in schema.indices().filter(|index| *index > people) {
+        let known = &places[index.0 as usize];
+        if let Some(place) = known.auth.as_ref() {
+            let message = format!("the people are in `{}` already: one resource has an [auth] table", resource.name);
+            report.error(place, message);
+        }
+    }
+    for index in schema.indices() {
+        let referring = schema.get(index);
+        for field in
+            referring.indices().filter(|field| matches!(referring.get(*field).default, Some(Default::CallerId)))
+        {
+            let declared = referring.get(field);
+            let (fits, what) = match declared.target() {
+                Some(target) => {
+                    (target == people, format!("`{}` refers to `{}`", declared.name, schema.get(target).name))
+                }
+                None => (resource.id_kind == IdKind::Uuid, format!("`{}` is a uuid", declared.name)),
+            };
+            let place = places[index.0 as usize].fields.get(&field).filter(|_| !fits);
+            if let Some(place) = place {
+                let message = format!("the default `auth.id` is an id of `{}`, and {what}", resource.name);
+                report.error(place, message);
+            }
         }
     }
 }

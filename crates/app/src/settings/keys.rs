@@ -160,24 +160,21 @@ pub(crate) const SECTIONS: &[Section] = &[
             ),
         ],
     },
+    Section {
+        name: "auth",
+        doc: "What the sign-in of people needs to know of this machine. The rest stands in the [auth] of their resource.",
+        keys: &[key(
+            "master_key",
+            Form::Text,
+            "",
+            "Seals signing keys and TOTP secrets in the database: 32 characters or more, by { env = … } or { file = … }. On SQLite it is made in data/keys where absent.",
+        )],
+    },
 ];
 
 /// Sections of the contract that this version does not have.
-pub(crate) const LATER: &[&str] = &[
-    "alerts",
-    "auth",
-    "channels",
-    "functions",
-    "gateway",
-    "inbound",
-    "jobs",
-    "limits",
-    "mail",
-    "roles",
-    "search",
-    "tls",
-    "webhooks",
-];
+pub(crate) const LATER: &[&str] =
+    &["alerts", "channels", "functions", "gateway", "inbound", "jobs", "limits", "mail", "search", "tls", "webhooks"];
 
 pub(crate) fn find(section: &str, key: &str) -> Option<&'static Key> {
     let section = SECTIONS.iter().find(|known| known.name == section)?;

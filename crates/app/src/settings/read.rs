@@ -2,25 +2,27 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
+use model::Secret;
 use url::Url;
 
 use super::{
-    CorsOrigins, Environment, Events, Log, LogFormat, LogLevel, Network, Postgres, Server, Services, Settings, Sqlite,
-    Synchronous,
+    Auth, CorsOrigins, Environment, Events, Log, LogFormat, LogLevel, Network, Postgres, Server, Services, Settings,
+    Sqlite, Synchronous,
     environment::variable,
     keys::{self, Form, LATER, SECTIONS},
-    services,
+    roles, services,
 };
 use crate::{
     diagnostic::Report,
+    outside::Outside,
     quantity::{parse_duration, parse_size, show_duration, show_size},
     source::Place,
-    tree::{Data, Node, Table, check_keys, check_keys_or},
+    tree::{Data, Node, Table, check_keys_or},
 };
 
 /// Reads all settings. Where one is wrong, that is reported and its default stands in for it.
 pub(crate) fn read(file: &Table, directory: &Path, environment: &Environment, report: &mut Report) -> Settings {
-    let names: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
+    let names: Vec<&str> = SECTIONS.iter().map(|section| section.name).chain(["roles"]).collect();
     check_keys_or(file, &names, LATER, section_of, report);
     for section in SECTIONS {
         let Some(entry) = file.get(section.name) else { continue };
@@ -30,6 +32,7 @@ pub(crate) fn read(file: &Table, directory: &Path, environment: &Environment, re
         }
     }
     environment.check(report);
+    let roles = roles::read(file, report);
     let mut reader = Reader { file, directory, environment, report };
     let server = read_server(&mut reader);
     Settings {
@@ -66,7 +69,20 @@ pub(crate) fn read(file: &Table, directory: &Path, environment: &Environment, re
                 )
                 .unwrap_or(LogLevel::Info),
         },
+        auth: Auth { master_key: read_master_key(&mut reader) },
+        roles,
     }
+}
+
+fn read_master_key(reader: &mut Reader<'_>) -> Option<Secret> {
+    const SHORTEST: usize = 32;
+    let (text, place) = reader.text("auth", "master_key")?;
+    if text.len() < SHORTEST {
+        let help = "`openssl rand -base64 32` makes one";
+        reader.report.error_with_help(&place, format!("a master key has {SHORTEST} characters or more"), help);
+        return None;
+    }
+    Some(Secret::new(text))
 }
 
 /// The section that has a key, which stands in another or in none.
@@ -186,9 +202,9 @@ impl<'a> Reader<'a> {
         table.get(key).map(|entry| Found::File(&entry.node))
     }
 
-    /// The place of a variable's value. That of a service may be a secret, so there the name alone is shown.
+    /// The place of a variable's value. That of a service or of `[auth]` may be a secret, so there the name alone is shown.
     fn show(&mut self, section: &str, name: &str, value: &str) -> Place {
-        if section == "services" {
+        if matches!(section, "services" | "auth") {
             let source = self.report.sources.add(name, name);
             return self.report.sources.whole(source);
         }
@@ -206,41 +222,7 @@ impl<'a> Reader<'a> {
     }
 
     fn resolve(&mut self, node: &Node, expected: &str) -> Option<(String, Place)> {
-        let Data::Table(table) = &node.data else {
-            return node.text(self.report, expected).map(|text| (text.to_owned(), node.place.clone()));
-        };
-        check_keys(table, &["env", "file"], &[], self.report);
-        let (env, file) = (table.get("env"), table.get("file"));
-        match (env, file) {
-            (Some(entry), None) => {
-                let name = entry.node.text(self.report, "the name of an environment variable")?;
-                let Some(value) = self.environment.get(name) else {
-                    self.report.error(&entry.node.place, format!("the environment variable `{name}` is not set"));
-                    return None;
-                };
-                Some((value.to_owned(), entry.node.place.clone()))
-            }
-            (None, Some(entry)) => {
-                let name = entry.node.text(self.report, "the path of a file")?;
-                // Secrets are often written with a line feed at the end.
-                match std::fs::read_to_string(self.directory.join(name)) {
-                    Ok(value) => Some((value.trim_end_matches(['\n', '\r']).to_owned(), entry.node.place.clone())),
-                    Err(error) => {
-                        self.report.error(
-                            &entry.node.place,
-                            format!("the file can't be read: {}", crate::load::reason(&error)),
-                        );
-                        None
-                    }
-                }
-            }
-            // A misspelt key was told of already.
-            (None, None) if !table.entries.is_empty() => None,
-            _ => {
-                self.report.error(&node.place, "expected a string, `{ env = \"NAME\" }` or `{ file = \"path\" }`");
-                None
-            }
-        }
+        Outside { directory: self.directory, environment: self.environment }.text(node, expected, self.report)
     }
 
     /// A list of strings; in the environment they are separated by commas.

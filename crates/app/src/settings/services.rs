@@ -1,9 +1,10 @@
 //! Backing services by URL. No message here repeats a URL: it may hold a password.
 
+use model::Secret;
 use url::Url;
 
 use super::{Bus, Cache, Database, Files, Mail, read::Reader};
-use crate::{nearest, secret::Secret, source::Place};
+use crate::{nearest, source::Place};
 
 /// The forms that a service's URL has now, and the schemes that come later.
 struct Schemes {

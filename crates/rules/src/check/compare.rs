@@ -38,6 +38,7 @@ impl Checker<'_> {
         {
             return self.broken(mistake);
         }
+        self.foreign_id(&left, &right, span);
         if operator == Comparison::NotEqual || self.negations > 0 {
             self.doubt(&left, span);
             self.doubt(&right, span);

@@ -6,7 +6,7 @@ use model::{FieldIndex, ResourceIndex, caller::CallerValue, field::Kind};
 
 use super::{
     Checker, Operand, Scope,
-    operand::{Binding, End, Namespace, Path},
+    operand::{Binding, End, Namespace, Path, type_of_field},
 };
 use crate::{
     expression::{Anchor, Condition, Expression, Mistake, Node, Root, Step, Type, Variable},
@@ -102,7 +102,7 @@ impl Checker<'_> {
         let text = |value, fold_case| Operand::Value(Expression::new(Node::Caller(value), Type::Text { fold_case }));
         let (owner, known): (_, &[&str]) = match (namespace, name) {
             (Namespace::Claims, _) => return Operand::Dynamic(CallerValue::Claim(vec![name.to_owned()])),
-            (Namespace::Auth, "id") => return Operand::Dynamic(CallerValue::Id),
+            (Namespace::Auth, "id") => return self.caller_id(),
             (Namespace::Auth, "email") => return text(CallerValue::Email, true),
             (Namespace::Auth, "roles") => {
                 let roles = Type::List(Box::new(Type::Text { fold_case: false }));
@@ -121,6 +121,17 @@ impl Checker<'_> {
             None => mistake.help(format!("there is {listed}")),
         };
         self.broken(mistake)
+    }
+
+    /// `auth.id` has the type of the people's ids; where there are no people, that of what it meets.
+    fn caller_id(&self) -> Operand {
+        match self.schema.people() {
+            Some((_, people, _)) => {
+                let id = type_of_field(people.get(model::Resource::ID));
+                Operand::Value(Expression::new(Node::Caller(CallerValue::Id), id))
+            }
+            None => Operand::Dynamic(CallerValue::Id),
+        }
     }
 
     fn select_from_path(&mut self, path: Path, name: &str, name_span: &Range<usize>) -> Operand {

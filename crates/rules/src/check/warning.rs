@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use model::caller::CallerValue;
+
 use super::{Checker, operand::Binding};
 use crate::{
     expression::{Anchor, Expression, Mistake, Node, Root, Step},
@@ -13,6 +15,8 @@ use crate::{
 pub(super) struct Doubts {
     compared: Vec<Compared>,
     handled: Vec<Node>,
+    /// Doubts of other kinds.
+    others: Vec<Mistake>,
 }
 
 /// A path that is compared where null may not have been thought of.
@@ -29,7 +33,7 @@ impl Doubts {
     /// A warning for each comparison whose null nobody asks for.
     pub(super) fn into_warnings(self) -> Vec<Mistake> {
         let handled = self.handled;
-        let mut warnings: Vec<Mistake> = Vec::new();
+        let mut warnings = self.others;
         for compared in self.compared.into_iter().filter(|compared| !handled.contains(&compared.node)) {
             let open = compared.optional.into_iter().find(|(_, node)| !handled.contains(node));
             let Some((name, _)) = open else { continue };
@@ -56,6 +60,26 @@ impl Checker<'_> {
             }
         });
         self.doubts.compared.extend(found);
+    }
+
+    /// Notes where `auth.id` is compared with the id of something that is no person: the two never mean the same.
+    pub(super) fn foreign_id(&mut self, left: &Expression, right: &Expression, span: &Range<usize>) {
+        let Some((people, resource, _)) = self.schema.people() else { return };
+        let is_caller = |side: &Expression| side.node == Node::Caller(CallerValue::Id);
+        let other = match (is_caller(left), is_caller(right)) {
+            (true, false) => right,
+            (false, true) => left,
+            _ => return,
+        };
+        let Node::Field { resource: owner, field, .. } = &other.node else { return };
+        let target = match *field == model::Resource::ID {
+            true => Some(*owner),
+            false => self.schema.get(*owner).get(*field).target(),
+        };
+        let Some(target) = target.filter(|target| *target != people) else { return };
+        let message =
+            format!("`auth.id` is an id of `{}`, and this one of `{}`", resource.name, self.schema.get(target).name);
+        self.doubts.others.push(Mistake::new(span.clone(), message));
     }
 
     /// Notes that an author has thought of a null.

@@ -110,6 +110,7 @@ fn resource(name: &str, id_kind: IdKind, declared: Vec<Field>) -> Resource {
         indexes: Vec::new(),
         keep: Keep::Full,
         doc: None,
+        identity: None,
     }
 }
 

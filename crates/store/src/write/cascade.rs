@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use model::{Caller, FieldIndex, Kind, OnDelete, Problem, Record, ResourceIndex, Value};
 use rules::Catalog;
 
-use super::stamp;
+use super::{people, stamp};
 use crate::{
     refusal,
     transaction::{Change, Purpose, Tx},
@@ -50,6 +50,7 @@ pub(super) async fn remove<T: Tx>(
         }
         let Some(relation) = catalog.schema.reverse(top.resource).get(top.relation) else {
             if let Some(done) = stack.pop() {
+                people::keep_an_administrator(tx, catalog, done.resource, &done.record, None).await?;
                 tx.remove(catalog, done.resource, &done.record, caller).await?;
             }
             continue;

@@ -48,6 +48,7 @@ fn resource(name: &str, fields: Vec<Field>, indexes: Vec<Index>) -> Resource {
         indexes,
         keep: Keep::Full,
         doc: None,
+        identity: None,
     }
 }
 
