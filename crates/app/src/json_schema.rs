@@ -1,6 +1,8 @@
 //! JSON Schemas (2020-12) of `mainstay.toml` and of a resource's file, for editors that complete and underline. They are
 //! made from the lists that the reader goes by, so that both know the same keys.
 
+mod auth;
+
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
@@ -27,6 +29,7 @@ pub fn json_schema_settings() -> Json {
         });
         properties.insert(section.name.to_owned(), object);
     }
+    properties.insert("roles".to_owned(), auth::roles());
     json!({
         "$schema": DIALECT,
         "title": "mainstay.toml",
@@ -90,6 +93,7 @@ pub fn json_schema_resource() -> Json {
                 "description": "Whether the server keeps created_at and updated_at.",
             },
             "doc": { "type": "string", "description": "A description, for the OpenAPI document." },
+            "auth": auth::people(),
             "fields": {
                 "type": "object",
                 "description": "The fields, in the order of the answer.",
@@ -130,7 +134,15 @@ pub fn json_schema_resource() -> Json {
             },
         },
         "additionalProperties": false,
-        "$defs": { "field": field(), "index": index() },
+        "if": { "required": ["auth"] },
+        "then": {
+            "properties": {
+                "id": { "enum": ["uuid", "integer"] },
+                "fields": { "properties": auth::person_fields() },
+            },
+        },
+        "else": { "properties": { "fields": { "additionalProperties": { "required": ["type"] } } } },
+        "$defs": { "field": field(), "index": index(), "outside": outside() },
     })
 }
 
@@ -145,7 +157,6 @@ fn field() -> Json {
     }
     json!({
         "type": "object",
-        "required": ["type"],
         "properties": properties,
         "additionalProperties": false,
         "allOf": TYPES.iter().map(|known| only_for(known.name)).collect::<Vec<_>>(),

@@ -8,6 +8,7 @@ mod cursor;
 mod input;
 mod operations;
 mod output;
+mod people;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use store::Store;
 pub use clock::{Clock, SystemClock};
 pub use operations::{Answer, ListAnswer, ListRequest, Target};
 pub use output::{entity_tag, revision_of, write_fields};
+pub use people::{Account, AccountChange, AccountKey, Terms};
 
 /// An app that is being served: its rules, replaced as a whole when its files change, and its data.
 pub struct Engine {

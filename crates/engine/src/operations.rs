@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::{Caller, Code, Flaw, Problem, ResourceIndex, Value};
 use rules::{
     Gate,
-    plan::{OperationKind, Precondition},
+    plan::{OperationKind, Precondition, Written},
     query::Query,
 };
 use serde_json::Value as Json;
@@ -248,11 +248,7 @@ impl Engine {
         let [one] = written.as_slice() else {
             return Err(Problem::internal("one operation had another number of outcomes"));
         };
-        let mut body = Vec::with_capacity(256);
-        output::write(one, &mut body);
-        let tag = output::entity_tag(one.record.revision, one.plan.fingerprint, output::mask(one));
-        let created = one.action == model::Action::Created;
-        Ok(Answer { body, tag, id: store::id_text(one.record.id()), created })
+        Ok(answer_of(one))
     }
 
     fn input<'a>(
@@ -264,6 +260,15 @@ impl Engine {
     ) -> Input<'a> {
         Input { catalog: gate.catalog(), resource, caller, clock: &*self.clock, loading }
     }
+}
+
+/// What a write came to, encoded for its writer.
+pub(crate) fn answer_of(one: &Written) -> Answer {
+    let mut body = Vec::with_capacity(256);
+    output::write(one, &mut body);
+    let tag = output::entity_tag(one.record.revision, one.plan.fingerprint, output::mask(one));
+    let created = one.action == model::Action::Created;
+    Answer { body, tag, id: store::id_text(one.record.id()), created }
 }
 
 /// The id of a path; what can't be one names no record.

@@ -70,6 +70,8 @@ pub struct Gate {
     aggregates: Kept<(ResourceIndex, Profile, AggregateForm), (Arc<AggregatePlan>, Inputs)>,
     /// How people read their own records.
     own_reads: Kept<(ResourceIndex, Profile, Form), Arc<ReadPlan>>,
+    /// How the sign-in machinery reads people: by e-mail, or by id.
+    accounts: Kept<bool, Arc<ReadPlan>>,
 }
 
 /// The type of each input, and the parameter that brings it.
@@ -117,6 +119,7 @@ impl Gate {
             writes: Kept::new(),
             aggregates: Kept::new(),
             own_reads: Kept::new(),
+            accounts: Kept::new(),
         }
     }
 

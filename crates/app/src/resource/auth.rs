@@ -42,7 +42,7 @@ pub(crate) const EXPOSABLE: &[&str] = &["email", "email_verified", "roles", "dis
 /// What `sign_up` may be.
 pub(crate) const SIGN_UP: &[(&str, SignUp)] =
     &[("open", SignUp::Open), ("invite", SignUp::Invite), ("closed", SignUp::Closed)];
-/// The provider that is no OpenID Connect issuer, and built in.
+/// The provider that has no issuer, and is built in.
 const GITHUB: &str = "github";
 /// The most providers.
 const MOST_PROVIDERS: usize = 50;

@@ -187,3 +187,9 @@ pub(super) fn is_one(name: &str) -> bool {
 pub(super) fn forget_write(places: &mut Places, index: FieldIndex) {
     places.rules.retain(|rule| rule.at != rules::Place::FieldWrite(index));
 }
+
+/// Where a person's field stands.
+pub(super) fn index(name: &str) -> FieldIndex {
+    let position = PERSON_FIELDS.iter().position(|known| *known == name).unwrap_or_default();
+    PLACES.all()[position]
+}

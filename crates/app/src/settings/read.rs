@@ -16,6 +16,7 @@ use crate::{
     diagnostic::Report,
     outside::Outside,
     quantity::{parse_duration, parse_size, show_duration, show_size},
+    resource::auth,
     source::Place,
     tree::{Data, Node, Table, check_keys_or},
 };
@@ -87,8 +88,11 @@ fn read_master_key(reader: &mut Reader<'_>) -> Option<Secret> {
 
 /// The section that has a key, which stands in another or in none.
 fn section_of(key: &str) -> Option<String> {
-    let section = SECTIONS.iter().find(|section| section.keys.iter().any(|known| known.name == key))?;
-    Some(format!("`{key}` belongs to [{}]", section.name))
+    if let Some(section) = SECTIONS.iter().find(|section| section.keys.iter().any(|known| known.name == key)) {
+        return Some(format!("`{key}` belongs to [{}]", section.name));
+    }
+    let of_people = auth::KEYS.iter().any(|(known, _)| *known == key);
+    of_people.then(|| format!("`{key}` belongs to the [auth] of the resource that holds the people"))
 }
 
 fn read_server(reader: &mut Reader<'_>) -> Server {

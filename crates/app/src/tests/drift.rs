@@ -30,6 +30,7 @@ fn every_setting_is_known_to_both() {
         for key in section.keys {
             let value = match key.name {
                 "public_url" => "\"https://shop.example\"",
+                "master_key" => "\"0123456789abcdef0123456789abcdef\"",
                 _ => key.default,
             };
             let toml = format!("[{}]\n{} = {value}\n", section.name, key.name);
@@ -128,6 +129,7 @@ fn what_stands_beside_the_fields_is_known_to_both() {
         ("id", "id = \"integer\""),
         ("timestamps", "timestamps = false"),
         ("doc", "doc = \"text\""),
+        ("auth", "[auth]\nmethods = [\"password\", \"email_code\"]\n[fields]\nemail = { read = \"true\" }"),
         ("fields", "[fields]"),
         ("access", "[access]\nread = \"true\"\ncreate = \"true\"\nupdate = \"true\"\ndelete = \"true\""),
         ("validate", "[validate]\n\"no\" = \"true\""),

@@ -6,19 +6,20 @@
 //! | [`Gate::sign_up`] | the `create` rule: `sign_up` of `[auth]` | `write` of fields, `[validate]`, types |
 //! | [`Gate::own_record`] | the `read` rule: one's own record | `read` of fields, scopes |
 //! | [`Gate::own_change`] | the `read` rule: one's own record | `update`, `delete`, `write` of fields, `[validate]`, scopes |
+//! | [`Gate::account`] | the `read` rule: id and the five fields of a person, for the machinery | nothing else is shown |
 //! | [`Gate::as_account_keeper`] | all access rules, for records of people only | `[validate]`, types, the last administrator |
 
 use std::sync::Arc;
 
 use model::{
-    Caller, Code, FieldIndex, IdentitySettings, Problem, Record, ResourceIndex, Right, Value, caller::Identity,
-    identity::SignUp,
+    Caller, Code, FieldIndex, IdentitySettings, Problem, Record, Resource, ResourceIndex, Right, Value,
+    caller::Identity, identity::SignUp,
 };
 
 use super::{Allowed, Gate, fingerprint};
 use crate::{
-    expression::{Comparison, Condition, Expression, Node},
-    plan::{Operation, OperationKind, Read, ReadPlan, Slot, View, Write, WritePlan},
+    expression::{Anchor, Comparison, Condition, Expression, Node, Root, Type},
+    plan::{Operation, OperationKind, Page, Read, ReadPlan, Slot, SortKey, View, ViewField, Write, WritePlan},
     query::{Query, id_of},
     visibility::{access, within_scope},
 };
@@ -113,6 +114,36 @@ impl Gate {
         Ok(single(caller, plan, kind))
     }
 
+    /// DOOR: the id and the five fields of a person, for the sign-in machinery itself: by its id, or by the address given.
+    ///
+    /// # Errors
+    /// 404 where the app has no people.
+    pub fn account(&self, caller: Caller, by_email: Option<&str>) -> Result<Allowed<Read>, Problem> {
+        let (people, settings) = self.people()?;
+        let plan = self.accounts.get_or_make(by_email.is_some(), |by_email| {
+            let seen = std::iter::once(Resource::ID).chain(settings.fields.all());
+            let view = View { fields: seen.map(|field| ViewField { field, condition: None }).collect() };
+            let condition = match by_email {
+                true => has_email(self, people, settings.fields.email),
+                false => Condition::Constant(true),
+            };
+            let id = SortKey { expression: id_of(&self.catalog, people), descending: false };
+            Ok::<_, Problem>(Arc::new(ReadPlan {
+                catalog: Arc::clone(&self.catalog),
+                resource: people,
+                counted: condition.clone(),
+                condition,
+                fingerprint: fingerprint(self.catalog.schema.get(people), &view),
+                view,
+                sort: if *by_email { vec![id] } else { Vec::new() },
+                prepared: Slot::default(),
+            }))
+        })?;
+        let page = Page { limit: 1, offset: 0, count: false };
+        let inputs = by_email.map(Value::text).into_iter().collect();
+        Ok(Allowed::new(Read { plan, caller, inputs, page }))
+    }
+
     /// DOOR: what the sign-in machinery itself does to records of people: a verified address, a new person by `mainstay user
     /// add`, a deletion after its proof. No access rule and no `write` of a field is asked; types, `[validate]` and the
     /// last administrator hold. The log names the caller.
@@ -127,7 +158,7 @@ impl Gate {
         let (people, _) = self.people()?;
         let open = || Condition::Constant(true);
         let fields = self.catalog.schema.get(people).indices();
-        let fields = fields.map(|field| crate::plan::ViewField { field, condition: None }).collect();
+        let fields = fields.map(|field| ViewField { field, condition: None }).collect();
         let plan = Arc::new(WritePlan {
             read: open(),
             create: open(),
@@ -174,5 +205,15 @@ fn signed_in(caller: &Caller) -> Result<(), Problem> {
 fn is_own(gate: &Gate, people: ResourceIndex) -> Condition {
     let left = id_of(&gate.catalog, people);
     let right = Expression { node: Node::Caller(model::CallerValue::Id), r#type: left.r#type.clone() };
+    Condition::Compare { operator: Comparison::Equal, left, right }
+}
+
+/// `record.email == $0`, without regard to case.
+fn has_email(gate: &Gate, people: ResourceIndex, email: FieldIndex) -> Condition {
+    let r#type = Type::of_shape(gate.catalog.schema.get(people).get(email).shape, 18);
+    let anchor = Anchor { root: Root::Record, resource: people, steps: Vec::new() };
+    let node = Node::Field { anchor, resource: people, field: email, path: Vec::new() };
+    let left = Expression { node, r#type: r#type.clone() };
+    let right = Expression { node: Node::Input(0), r#type };
     Condition::Compare { operator: Comparison::Equal, left, right }
 }

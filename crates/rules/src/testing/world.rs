@@ -84,6 +84,7 @@ pub fn caller() -> impl Strategy<Value = Caller> {
             roles: roles.into_iter().map(str::to_owned).collect(),
             claims: claims.map(str::to_owned),
             actor,
+            ..Identity::anonymous()
         };
         Caller {
             identity: Arc::new(identity),

@@ -51,6 +51,7 @@ pub(crate) fn callers(world: &World) -> [Caller; 3] {
         roles: vec!["editor".into(), "staff".into()],
         claims: Some(r#"{"level":3,"team":"red","ratio":0.5,"vip":true,"since":"2020-01-01T00:00:00Z"}"#.into()),
         actor: Some("ann".into()),
+        ..Identity::anonymous()
     };
     let other = Identity {
         id: Value::text("blue"),
@@ -58,6 +59,7 @@ pub(crate) fn callers(world: &World) -> [Caller; 3] {
         roles: Vec::new(),
         claims: Some(r#"{"level":"x","team":7,"ratio":9007199254740993,"vip":"true"}"#.into()),
         actor: Some("key".into()),
+        ..Identity::anonymous()
     };
     [caller(Identity::anonymous()), caller(person), caller(other)]
 }

@@ -7,6 +7,7 @@ mod book;
 mod house;
 mod http;
 mod live;
+mod people;
 mod reading;
 mod refusals;
 mod same;

@@ -33,7 +33,7 @@ pub(super) fn page(text: &str) -> Result<(), String> {
     }
 }
 
-/// An OpenID Connect issuer.
+/// Who issues identities, by its URL.
 pub(super) fn issuer(text: &str) -> Result<(), String> {
     let good = Url::parse(text).is_ok_and(|url| {
         let scheme = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));

@@ -101,6 +101,7 @@ impl Story {
             roles: vec!["editor".to_owned()],
             claims: Some(r#"{"level":7,"team":{"name":"b"},"until":"2024-02-29T12:00:00Z","n":"7"}"#.to_owned()),
             actor: Some("ann".to_owned()),
+            ..Identity::anonymous()
         };
         let caller = Caller {
             identity: Arc::new(identity),
