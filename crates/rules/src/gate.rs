@@ -164,6 +164,7 @@ impl Gate {
         resource: ResourceIndex,
         query: AggregateQuery,
     ) -> Result<Allowed<Aggregate>, Problem> {
+        self.check_scope(&caller, resource)?;
         let AggregateQuery { form, values, limit } = query;
         let key = (resource, self.profile(&caller), form);
         let (plan, types) = self.aggregates.get_or_make(key, |(_, _, form)| {
