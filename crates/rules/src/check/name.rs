@@ -6,7 +6,7 @@ use model::{FieldIndex, ResourceIndex, caller::CallerValue, field::Kind};
 
 use super::{
     Checker, Operand, Scope,
-    operand::{Binding, End, Namespace, Path, type_of_field},
+    operand::{Binding, End, Namespace, Path},
 };
 use crate::{
     expression::{Anchor, Condition, Expression, Mistake, Node, Root, Step, Type, Variable},
@@ -127,7 +127,7 @@ impl Checker<'_> {
     fn caller_id(&self) -> Operand {
         match self.schema.people() {
             Some((_, people, _)) => {
-                let id = type_of_field(people.get(model::Resource::ID));
+                let id = Type::of_field(people.get(model::Resource::ID));
                 Operand::Value(Expression::new(Node::Caller(CallerValue::Id), id))
             }
             None => Operand::Dynamic(CallerValue::Id),

@@ -18,9 +18,9 @@ use model::{
 
 use super::{Allowed, Gate, fingerprint};
 use crate::{
-    expression::{Anchor, Comparison, Condition, Expression, Node, Root, Type},
+    expression::{Comparison, Condition, Expression, Node},
     plan::{Operation, OperationKind, Page, Read, ReadPlan, Slot, SortKey, View, ViewField, Write, WritePlan},
-    query::{Query, id_of},
+    query::Query,
     visibility::{access, within_scope},
 };
 
@@ -127,7 +127,7 @@ impl Gate {
                 true => has_email(self, people, settings.fields.email),
                 false => Condition::Constant(true),
             };
-            let id = SortKey { expression: id_of(&self.catalog, people), descending: false };
+            let id = SortKey { expression: field_of(self, people, Resource::ID), descending: false };
             Ok::<_, Problem>(Arc::new(ReadPlan {
                 catalog: Arc::clone(&self.catalog),
                 resource: people,
@@ -203,17 +203,18 @@ fn signed_in(caller: &Caller) -> Result<(), Problem> {
 
 /// `record.id == auth.id`
 fn is_own(gate: &Gate, people: ResourceIndex) -> Condition {
-    let left = id_of(&gate.catalog, people);
+    let left = field_of(gate, people, Resource::ID);
     let right = Expression { node: Node::Caller(model::CallerValue::Id), r#type: left.r#type.clone() };
     Condition::Compare { operator: Comparison::Equal, left, right }
 }
 
 /// `record.email == $0`, without regard to case.
 fn has_email(gate: &Gate, people: ResourceIndex, email: FieldIndex) -> Condition {
-    let r#type = Type::of_shape(gate.catalog.schema.get(people).get(email).shape, 18);
-    let anchor = Anchor { root: Root::Record, resource: people, steps: Vec::new() };
-    let node = Node::Field { anchor, resource: people, field: email, path: Vec::new() };
-    let left = Expression { node, r#type: r#type.clone() };
-    let right = Expression { node: Node::Input(0), r#type };
+    let left = field_of(gate, people, email);
+    let right = Expression { node: Node::Input(0), r#type: left.r#type.clone() };
     Condition::Compare { operator: Comparison::Equal, left, right }
+}
+
+fn field_of(gate: &Gate, people: ResourceIndex, field: FieldIndex) -> Expression {
+    Expression::of_field(people, field, gate.catalog.schema.get(people))
 }
