@@ -20,6 +20,8 @@ use model::{Roles, Secret};
 /// All settings of an app.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
+    /// The app's directory.
+    pub directory: PathBuf,
     /// How it is reached.
     pub server: Server,
     /// What it stands on.

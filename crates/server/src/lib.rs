@@ -6,6 +6,7 @@ pub mod logging;
 pub mod mount;
 mod pages;
 mod pause;
+mod public;
 mod retention;
 pub mod serve;
 mod stalled;

@@ -9,7 +9,7 @@ use model::{Code, Problem};
 use rest::Rest;
 use web::{Body, Door, Metrics, Request};
 
-use crate::{pages, pause::Pause};
+use crate::{pages, pause::Pause, public::Public};
 
 /// All protocols of the program.
 pub struct Protocols {
@@ -21,6 +21,8 @@ pub struct Protocols {
     pub live: Arc<Live>,
     /// `/metrics`
     pub metrics: Arc<Metrics>,
+    /// The app's own pages: what is no one else's
+    pub(crate) public: Public,
     /// Where requests wait while the app changes.
     pub(crate) pause: Pause,
 }
@@ -64,7 +66,7 @@ impl Protocols {
                 only_get(request)?;
                 pages::problem(slug).ok_or_else(|| no_such_path(path))
             }
-            _ => Err(no_such_path(path)),
+            _ => self.public.answer(request).await?.ok_or_else(|| no_such_path(path)),
         }
     }
 }

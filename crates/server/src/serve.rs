@@ -25,7 +25,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use web::{Cors, Limits, Manners, Metrics, RequestLog, TrustedProxies};
 
-use crate::{mount::Protocols, pause::Pause, retention, stalled::Patient};
+use crate::{mount::Protocols, pause::Pause, public::Public, retention, stalled::Patient};
 
 /// The most bytes of a request's headers.
 const HEADERS: usize = 32 << 10;
@@ -149,6 +149,7 @@ fn manners(
         rest: Rest::new(Arc::clone(engine)),
         live: Arc::clone(live),
         metrics: Arc::clone(&metrics),
+        public: Public::new(settings.directory.join("public")),
         pause: pause.clone(),
     };
     let origins = match &settings.server.cors_origins {

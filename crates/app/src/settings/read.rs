@@ -37,6 +37,7 @@ pub(crate) fn read(file: &Table, directory: &Path, environment: &Environment, re
     let mut reader = Reader { file, directory, environment, report };
     let server = read_server(&mut reader);
     Settings {
+        directory: directory.to_owned(),
         server,
         services: Services {
             database: services::database(&mut reader),

@@ -8,6 +8,7 @@ mod house;
 mod http;
 mod live;
 mod people;
+mod public;
 mod reading;
 mod refusals;
 mod same;
