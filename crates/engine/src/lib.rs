@@ -5,6 +5,7 @@
 mod aggregate;
 mod clock;
 mod cursor;
+mod export;
 mod input;
 mod operations;
 mod output;
@@ -21,6 +22,7 @@ pub use clock::{Clock, SystemClock};
 pub use operations::{Answer, ListAnswer, ListRequest, Target};
 pub use output::{entity_tag, revision_of, write_fields};
 pub use people::{Account, AccountChange, AccountKey, Terms};
+pub use store::rows::Rows;
 
 /// An app that is being served: its rules, replaced as a whole when its files change, and its data.
 pub struct Engine {

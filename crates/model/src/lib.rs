@@ -8,6 +8,7 @@
 pub mod accept;
 pub mod caller;
 pub mod change;
+pub mod csv;
 pub mod decimal;
 pub mod field;
 pub mod identity;

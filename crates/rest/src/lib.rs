@@ -3,6 +3,7 @@
 //! Each file decodes one kind of call, calls the engine, and encodes; nothing is decided here.
 
 mod aggregate;
+mod export;
 mod preconditions;
 mod query;
 mod read;

@@ -30,6 +30,25 @@ pub(crate) fn of_list(text: Option<&str>) -> Result<engine::ListRequest, Problem
     Ok(engine::ListRequest { query, cursor })
 }
 
+/// What a stream of the whole list is asked for.
+pub(crate) fn of_export(text: Option<&str>) -> Result<Query, Problem> {
+    let mut parameters = Parameters::parse(text)?;
+    let mut query = Query::default();
+    take_filter(&mut parameters, &mut query)?;
+    query.form.sort = sort(parameters.take("sort")?.as_deref())?;
+    take_fields(&mut parameters, &mut query)?;
+    query.page.limit = number(&mut parameters, "limit", 1, u32::MAX)?.unwrap_or(u32::MAX);
+    for paged in ["count", "cursor", "offset"] {
+        if parameters.take(paged)?.is_some() {
+            let detail =
+                format!("`{paged}` is for pages of JSON; a stream has all records, or the first `limit` of them");
+            return Err(Problem::parameter(paged, detail));
+        }
+    }
+    short_filters(parameters, &mut query)?;
+    Ok(query)
+}
+
 /// A name that is no field may be a parameter's, with a slip of the pen.
 pub(crate) fn suggest(mut problem: Problem, names: &[&str]) -> Problem {
     let [Flaw { at: Place::Parameter(name), detail, .. }] = problem.errors.as_mut_slice() else { return problem };

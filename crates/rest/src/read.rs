@@ -3,11 +3,15 @@
 use engine::{Engine, Target};
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use model::{Code, Problem};
-use web::{Body, Request, accepts, json_reply};
+use rules::export::Form;
+use web::{Body, Request, accepts, choose, json_reply};
 
-use crate::{preconditions, query};
+use crate::{export, preconditions, query};
 
 pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// What a list can be answered as, the usual one first.
+const LIST_TYPES: [&str; 3] = ["application/json", "application/x-ndjson", "text/csv"];
 
 /// `GET /api/{resource}`
 pub(crate) async fn list(
@@ -15,7 +19,18 @@ pub(crate) async fn list(
     request: &mut Request<'_>,
     resource: &str,
 ) -> Result<Response<Body>, Problem> {
-    json_accepted(request)?;
+    let form = match choose(request.headers, &LIST_TYPES) {
+        Some(0) => None,
+        Some(1) => Some(Form::Ndjson),
+        Some(_) => Some(Form::Csv { guarded: false }),
+        None => {
+            let detail = format!("this is available as {}", LIST_TYPES.join(", "));
+            return Err(Problem::new(Code::NotAcceptable, detail));
+        }
+    };
+    if let Some(form) = form {
+        return export::answer(engine, request, resource, form).await;
+    }
     let asked = query::of_list(request.query)?;
     let answer = engine
         .list(request.caller(), resource, asked)
@@ -23,6 +38,7 @@ pub(crate) async fn list(
         .map_err(|problem| query::suggest(problem, &query::NAMES))?;
     let mut reply = json_reply(StatusCode::OK, answer.body);
     reply.headers_mut().insert(header::CACHE_CONTROL, PRIVATE);
+    reply.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
     if let Some(next) = answer.next {
         let link = next_link(request, &next);
         if let Ok(link) = HeaderValue::from_str(&link) {

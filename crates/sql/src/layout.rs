@@ -95,6 +95,32 @@ impl Layout {
         Ok(mask)
     }
 
+    /// The names of the fields.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|selected| selected.field.name.as_str())
+    }
+
+    /// Hands on the JSON of each field by its number; that of one which is not open is `null`. `scratch` is used again.
+    ///
+    /// # Errors
+    /// That of the row.
+    pub fn cells<C: Columns>(
+        &self,
+        row: &C,
+        scratch: &mut Vec<u8>,
+        mut take: impl FnMut(usize, &[u8]),
+    ) -> Result<(), C::Error> {
+        for (position, selected) in self.fields.iter().enumerate() {
+            scratch.clear();
+            match selected.verdict {
+                Some(verdict) if !row.truth(verdict)? => scratch.extend_from_slice(b"null"),
+                _ => row.write(&selected.field, position, scratch)?,
+            }
+            take(position, scratch);
+        }
+        Ok(())
+    }
+
     /// The sort keys of a row.
     ///
     /// # Errors

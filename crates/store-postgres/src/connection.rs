@@ -220,6 +220,22 @@ impl Lease {
         self.client.as_ref().map(|client| &***client)
     }
 
+    /// The connection itself, for a transaction of its own.
+    pub(crate) fn client_mut(&mut self) -> Option<&mut tokio_postgres::Client> {
+        self.client.as_mut().map(|client| &mut ***client)
+    }
+
+    /// A statement, prepared unless it has been.
+    ///
+    /// # Errors
+    /// It can't be prepared.
+    pub(crate) async fn prepare(&self, text: &Text) -> Result<Option<tokio_postgres::Statement>, Error> {
+        match &self.client {
+            Some(client) => client.prepare_typed_cached(&text.sql, &text.types).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Lets every connection of the pool prepare its statements anew.
     pub(crate) fn forget_statements(&self) {
         if let Some(pool) = self.client.as_ref().and_then(Object::pool) {

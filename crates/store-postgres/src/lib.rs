@@ -16,6 +16,7 @@ mod query;
 mod sequencer;
 mod statements;
 mod store_impl;
+mod stream;
 mod transaction;
 mod value;
 

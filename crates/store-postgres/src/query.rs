@@ -29,11 +29,11 @@ pub(crate) struct Statement {
 
 /// What a read plan becomes.
 #[derive(Debug)]
-struct ReadStatements {
+pub(crate) struct ReadStatements {
     one: Statement,
-    list: Statement,
+    pub(crate) list: Statement,
     count: Statement,
-    layout: Layout,
+    pub(crate) layout: Layout,
 }
 
 /// What of a write plan is judged by the database: by the address of the condition within the plan, and by which of
@@ -63,7 +63,7 @@ impl ReadStatements {
 }
 
 /// A row as answers are made of it.
-struct Cells<'a>(&'a Row);
+pub(crate) struct Cells<'a>(pub(crate) &'a Row);
 
 impl Columns for Cells<'_> {
     type Error = Error;
@@ -81,7 +81,7 @@ impl Columns for Cells<'_> {
     }
 }
 
-fn statements(plan: &ReadPlan) -> Arc<ReadStatements> {
+pub(crate) fn statements(plan: &ReadPlan) -> Arc<ReadStatements> {
     plan.prepared.get_or_make(|| ReadStatements::new(plan))
 }
 

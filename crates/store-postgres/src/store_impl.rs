@@ -27,6 +27,7 @@ use crate::{
     parameter::Parameter,
     query,
     sequencer::Sequencer,
+    stream::Streams,
     transaction::PgTx,
 };
 
@@ -36,6 +37,7 @@ const TRIES: u32 = 8;
 /// An app's records in a PostgreSQL database.
 pub struct PostgresStore {
     connections: Connections,
+    streams: Streams,
     sequencer: Sequencer,
     /// How many writes had to be made again.
     lost: AtomicU32,
@@ -48,6 +50,7 @@ impl PostgresStore {
     /// 503 where the URL can't be used, the database can't be reached, or its encoding isn't UTF-8.
     pub async fn open(url: &str, connections: usize) -> Result<Self, Problem> {
         let config = configure(url)?;
+        let streams = Streams::new(connections);
         let connections = Connections::new(&config, connections)?;
         let lease = connections.lease().await?;
         let last = match lease.client() {
@@ -67,7 +70,7 @@ impl PostgresStore {
             None => 0,
         };
         lease.release();
-        Ok(Self { connections, sequencer: Sequencer::start(config, last), lost: AtomicU32::new(0) })
+        Ok(Self { connections, streams, sequencer: Sequencer::start(config, last), lost: AtomicU32::new(0) })
     }
 
     async fn try_write(&self, write: Write, beside: &Beside) -> Result<Vec<Written>, (Problem, bool)> {
@@ -108,6 +111,10 @@ impl Store for PostgresStore {
 
     async fn list(&self, read: &Allowed<Read>) -> Result<Listed, Problem> {
         query::list(&self.connections, read.get()).await
+    }
+
+    async fn stream(&self, read: Allowed<Read>, form: rules::export::Form) -> Result<store::rows::Rows, Problem> {
+        self.streams.start(&self.connections, read.into_inner(), form).await
     }
 
     async fn aggregate(&self, asked: &Allowed<Aggregate>) -> Result<Vec<u8>, Problem> {

@@ -60,6 +60,14 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    /// One for a long walk through a table: what it has read it hardly needs again, so it keeps little in memory.
+    pub(crate) fn open_for_stream(path: &Path) -> rusqlite::Result<Self> {
+        let reader = Self::open(path)?;
+        reader.allowance.grant(None);
+        reader.connection.execute_batch("PRAGMA mmap_size = 0; PRAGMA cache_size = -2000;")?;
+        Ok(reader)
+    }
+
     pub(crate) fn open(path: &Path) -> rusqlite::Result<Self> {
         let mut connection =
             Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;

@@ -16,6 +16,7 @@ mod reader;
 mod sequence;
 mod statements;
 mod store_impl;
+mod stream;
 mod totals;
 mod transaction;
 mod value;

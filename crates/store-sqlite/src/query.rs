@@ -6,10 +6,11 @@ use model::{Caller, Field, Record, Value};
 use parking_lot::Mutex;
 use rules::{
     Condition, Type,
+    export::Form,
     plan::{Read, ReadPlan, WritePlan},
 };
 use rusqlite::{Connection, Row, params_from_iter, types::Value as Kept};
-use sql::{Columns, Facts, Page, Select, Statement};
+use sql::{Columns, Facts, Lines, Page, Select, Statement};
 use store::{Found, Judged, Judgement, Listed};
 
 use crate::{
@@ -92,6 +93,30 @@ fn page(connection: &Connection, read: &Read) -> rusqlite::Result<Listed> {
         }
     }
     Ok(Listed { items: page.items, length: page.length, next: page.next, count: None })
+}
+
+/// All records of a list as lines, piece by piece; the last piece, or none where `put` takes no more.
+pub(crate) fn stream(
+    connection: &Connection,
+    read: &Read,
+    form: Form,
+    put: &mut dyn FnMut(Vec<u8>, u64) -> bool,
+) -> rusqlite::Result<Option<(Vec<u8>, u64)>> {
+    let made = select(&read.plan);
+    let mut statement = connection.prepare(&made.list.text)?;
+    let facts = Facts::of_read(read);
+    let own = [Kept::Integer(i64::from(read.page.limit)), Kept::Integer(i64::from(read.page.offset))];
+    let mut rows = statement.query(params_from_iter(own.into_iter().chain(values(&made.list, &facts))))?;
+    let mut lines = Lines::new(&made.layout, form);
+    while let Some(row) = rows.next()? {
+        if lines.take(&Cells(row))? {
+            let (bytes, records) = lines.cut();
+            if !put(bytes, records) {
+                return Ok(None);
+            }
+        }
+    }
+    Ok(Some(lines.cut()))
 }
 
 /// Judges a condition about records in memory, against the data as it is.

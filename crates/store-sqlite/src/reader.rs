@@ -34,7 +34,7 @@ pub(crate) struct Readers {
 }
 
 /// Interrupts the read when the future that waits for it is dropped.
-struct CancelOnDrop(Arc<Mutex<Option<Arc<Allowance>>>>);
+pub(crate) struct CancelOnDrop(pub(crate) Arc<Mutex<Option<Arc<Allowance>>>>);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {

@@ -20,6 +20,7 @@ use crate::{
     fault::problem,
     log, migrate, own, query,
     reader::Readers,
+    stream::Streams,
     writer::{self, Job, OwnWork},
 };
 
@@ -28,6 +29,7 @@ pub struct SqliteStore {
     writer: Mutex<Option<mpsc::Sender<Job>>>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     readers: Readers,
+    streams: Streams,
     latest: watch::Receiver<i64>,
 }
 
@@ -38,9 +40,10 @@ impl SqliteStore {
     /// 503 where it can't be opened.
     pub fn open(path: &Path, synchronous: Synchronous, reader_threads: usize) -> Result<Self, Problem> {
         let (sender, latest, thread) = writer::start(path, synchronous).map_err(|error| problem(&error))?;
+        let streams = Streams::new(path.to_owned());
         let readers = Readers::start(path.to_owned(), reader_threads)
             .map_err(|error| Problem::internal(format!("failed to start a reader thread: {error}")))?;
-        Ok(Self { writer: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), readers, latest })
+        Ok(Self { writer: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), readers, streams, latest })
     }
 
     async fn send<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, Problem>>) -> Job) -> Result<T, Problem> {
@@ -84,6 +87,10 @@ impl Store for SqliteStore {
             move |connection: &Connection| query::list(connection, read.get())
         };
         self.readers.read(|connection| query::list(connection, read.get()), again).await
+    }
+
+    async fn stream(&self, read: Allowed<Read>, form: rules::export::Form) -> Result<store::rows::Rows, Problem> {
+        self.streams.start(read.into_inner(), form).await
     }
 
     async fn aggregate(&self, asked: &Allowed<Aggregate>) -> Result<Vec<u8>, Problem> {

@@ -18,6 +18,7 @@ pub mod conformance;
 pub mod migration;
 pub mod own;
 pub mod refusal;
+pub mod rows;
 pub mod transaction;
 pub mod write;
 
@@ -33,6 +34,10 @@ pub trait Store: Send + Sync {
 
     /// A page of records, encoded.
     async fn list(&self, read: &Allowed<Read>) -> Result<Listed, Problem>;
+
+    /// All records of a list in one state of the database, as a stream of lines; only `limit` and `offset` of the page
+    /// count.
+    async fn stream(&self, read: Allowed<Read>, form: rules::export::Form) -> Result<rows::Rows, Problem>;
 
     /// Totals over groups of records: JSON objects, separated by commas.
     async fn aggregate(&self, asked: &Allowed<Aggregate>) -> Result<Vec<u8>, Problem>;

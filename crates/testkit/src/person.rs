@@ -41,6 +41,14 @@ impl Person {
         Reply { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
     }
 
+    /// Sends a GET and reads nothing of the body.
+    ///
+    /// # Panics
+    /// No answer comes.
+    pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> Response<Incoming> {
+        self.begin(Method::GET, path, headers, Bytes::new()).await
+    }
+
     /// Opens a stream of server-sent events.
     ///
     /// # Panics

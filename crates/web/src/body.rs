@@ -1,7 +1,7 @@
 //! Bodies of answers: whole, or a stream that goes on.
 
 use std::{
-    convert::Infallible,
+    fmt,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -12,12 +12,29 @@ use http_body::{Frame, SizeHint};
 /// A stream of pieces of a body; it ends with none.
 pub type Stream = Pin<Box<dyn futures_util::Stream<Item = Bytes> + Send>>;
 
+/// A stream of pieces that may break off. Its connection is cut then, so that nobody takes the pieces for the whole.
+pub type Pieces = Pin<Box<dyn futures_util::Stream<Item = Result<Bytes, Broken>> + Send>>;
+
+/// A body that could not be made to its end; why is in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Broken;
+
+impl fmt::Display for Broken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the body broke off")
+    }
+}
+
+impl std::error::Error for Broken {}
+
 /// The body of an answer.
 pub enum Body {
     /// All of it at hand; none once it was taken.
     Whole(Option<Bytes>),
     /// Made as it is sent.
     Stream(Stream),
+    /// Made as it is sent, by something that may fail.
+    Pieces(Pieces),
 }
 
 impl Body {
@@ -32,7 +49,7 @@ impl Body {
     pub fn length(&self) -> Option<usize> {
         match self {
             Self::Whole(bytes) => Some(bytes.as_ref().map_or(0, Bytes::len)),
-            Self::Stream(_) => None,
+            Self::Stream(_) | Self::Pieces(_) => None,
         }
     }
 }
@@ -45,13 +62,16 @@ impl From<Vec<u8>> for Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Broken;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Stream(stream) => {
                 stream.as_mut().poll_next(context).map(|next| next.map(|bytes| Ok(Frame::data(bytes))))
+            }
+            Self::Pieces(pieces) => {
+                pieces.as_mut().poll_next(context).map(|next| next.map(|bytes| bytes.map(Frame::data)))
             }
         }
     }

@@ -50,8 +50,9 @@ impl Cors {
         if self.origins.is_empty() {
             return;
         }
-        if !self.any && !reply.contains_key(header::VARY) {
-            reply.insert(header::VARY, HeaderValue::from_static("Origin"));
+        let named = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.contains("Origin"));
+        if !self.any && !reply.get_all(header::VARY).iter().any(named) {
+            reply.append(header::VARY, HeaderValue::from_static("Origin"));
         }
         if let Some(origin) = self.allowed(request) {
             reply.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);

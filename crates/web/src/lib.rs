@@ -17,8 +17,8 @@ mod query;
 mod reply;
 mod request;
 
-pub use accept::accepts;
-pub use body::{Body, Stream};
+pub use accept::{accepts, choose};
+pub use body::{Body, Broken, Pieces, Stream};
 pub use client::TrustedProxies;
 pub use cors::Cors;
 pub use json::parse as parse_json;

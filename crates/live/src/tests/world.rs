@@ -285,6 +285,10 @@ impl Store for Fake {
         Self::unasked()
     }
 
+    async fn stream(&self, _: Allowed<Read>, _: rules::export::Form) -> Result<store::rows::Rows, Problem> {
+        Self::unasked()
+    }
+
     async fn aggregate(&self, _: &Allowed<rules::aggregate::Aggregate>) -> Result<Vec<u8>, Problem> {
         Self::unasked()
     }
