@@ -51,6 +51,8 @@ pub struct ListRequest {
 pub struct ListAnswer {
     /// A JSON object: `items`, `next`, perhaps `count`.
     pub body: Vec<u8>,
+    /// Its entity tag.
+    pub tag: String,
     /// The cursor of the next page.
     pub next: Option<String>,
 }
@@ -66,9 +68,14 @@ impl Engine {
         let id = parse_id(&gate, resource, target.id)?;
         query.form.single = true;
         query.page.limit = 1;
+        let expands = !query.form.expand.is_empty();
         let read = gate.read(caller, resource, query)?;
         let found = self.store.get(&read, &id).await?.ok_or_else(Problem::not_found)?;
-        let tag = output::entity_tag(found.revision, read.get().plan.fingerprint, found.mask);
+        let tag = match expands {
+            // Other records speak in it, too.
+            true => output::entity_tag(found.revision, output::digest(&found.body), 0),
+            false => output::entity_tag(found.revision, read.get().plan.fingerprint, found.mask),
+        };
         Ok(Answer { body: found.body, tag, id: store::id_text(&id), created: false })
     }
 
@@ -102,7 +109,8 @@ impl Engine {
             body.extend_from_slice(format!(",\"count\":{count}").as_bytes());
         }
         body.push(b'}');
-        Ok(ListAnswer { body, next })
+        let tag = format!("\"{:x}\"", output::digest(&body));
+        Ok(ListAnswer { body, tag, next })
     }
 
     /// A new record, or with an array all of several or none: then the answer is an array, too.

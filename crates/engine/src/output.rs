@@ -1,5 +1,7 @@
 //! What a write came to, encoded for its writer.
 
+use std::hash::{DefaultHasher, Hasher as _};
+
 use model::{FieldIndex, Record, Resource, json};
 use rules::plan::Written;
 
@@ -8,6 +10,13 @@ use rules::plan::Written;
 pub fn entity_tag(revision: i64, fingerprint: u64, mask: u64) -> String {
     let view = fingerprint ^ mask.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     format!("\"{revision}-{view:x}\"")
+}
+
+/// Differs wherever a body does.
+pub(crate) fn digest(body: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(body);
+    hasher.finish()
 }
 
 /// The revision that an entity tag begins with; none for a tag that is weak or not of this server.

@@ -7,7 +7,7 @@ use rules::{
     aggregate::{AggregateForm, AggregateQuery, Function, GROUPS},
     query::Query,
 };
-use web::{Body, Parameters, Request, json_reply, short_filters, take_filter};
+use web::{Body, Parameters, Request, json_reply, short_filters, sort_keys, take_filter};
 
 use crate::{
     query,
@@ -35,7 +35,7 @@ fn parse(text: Option<&str>) -> Result<AggregateQuery, Problem> {
     let mut form = AggregateForm {
         group: names("group", &parameters.take_all("group"))?,
         count: query::truth(&mut parameters, "count")?,
-        sort: query::sort_keys(parameters.take("sort")?.as_deref()),
+        sort: sort_keys(parameters.take("sort")?.as_deref()),
         ..AggregateForm::default()
     };
     for (name, function) in Function::ALL {

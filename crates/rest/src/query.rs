@@ -1,23 +1,24 @@
 //! Query parameters of lists and records.
 
 use model::{Code, Flaw, Problem, problem::Place};
-use rules::query::{Query, SORT_KEYS};
-use web::{Parameters, short_filters, take_fields, take_filter};
+use rules::query::Query;
+use web::{Parameters, parse_sort, short_filters, take_expand, take_fields, take_filter, whole_number};
 
 /// The most records of a page.
 const LIMIT: u32 = 200;
 /// The furthest that `offset` reaches.
 const OFFSET: u32 = 10_000;
 /// The parameters of a list; every other name is a short filter's.
-pub(crate) const NAMES: [&str; 7] = ["count", "cursor", "fields", "filter", "limit", "offset", "sort"];
+pub(crate) const NAMES: [&str; 8] = ["count", "cursor", "expand", "fields", "filter", "limit", "offset", "sort"];
 
 /// What a list is asked for.
 pub(crate) fn of_list(text: Option<&str>) -> Result<engine::ListRequest, Problem> {
     let mut parameters = Parameters::parse(text)?;
     let mut query = Query::default();
     take_filter(&mut parameters, &mut query)?;
-    query.form.sort = sort(parameters.take("sort")?.as_deref())?;
+    query.form.sort = parse_sort("sort", parameters.take("sort")?.as_deref())?;
     take_fields(&mut parameters, &mut query)?;
+    take_expand(&mut parameters, &mut query)?;
     query.page.limit = number(&mut parameters, "limit", 1, LIMIT)?.unwrap_or(20);
     let offset = number(&mut parameters, "offset", 0, OFFSET)?;
     query.page.offset = offset.unwrap_or(0);
@@ -35,10 +36,10 @@ pub(crate) fn of_export(text: Option<&str>) -> Result<Query, Problem> {
     let mut parameters = Parameters::parse(text)?;
     let mut query = Query::default();
     take_filter(&mut parameters, &mut query)?;
-    query.form.sort = sort(parameters.take("sort")?.as_deref())?;
+    query.form.sort = parse_sort("sort", parameters.take("sort")?.as_deref())?;
     take_fields(&mut parameters, &mut query)?;
     query.page.limit = number(&mut parameters, "limit", 1, u32::MAX)?.unwrap_or(u32::MAX);
-    for paged in ["count", "cursor", "offset"] {
+    for paged in ["count", "cursor", "expand", "offset"] {
         if parameters.take(paged)?.is_some() {
             let detail =
                 format!("`{paged}` is for pages of JSON; a stream has all records, or the first `limit` of them");
@@ -71,31 +72,14 @@ pub(crate) fn of_record(text: Option<&str>) -> Result<Query, Problem> {
     }
     let mut parameters = Parameters::parse(text)?;
     take_fields(&mut parameters, &mut query)?;
-    parameters.finish(&["fields"])?;
+    take_expand(&mut parameters, &mut query)?;
+    parameters.finish(&["expand", "fields"])?;
     Ok(query)
 }
 
 /// Refuses parameters where a call takes none.
 pub(crate) fn none(text: Option<&str>) -> Result<(), Problem> {
     Parameters::parse(text)?.finish(&[])
-}
-
-fn sort(text: Option<&str>) -> Result<Vec<(String, bool)>, Problem> {
-    let keys = sort_keys(text);
-    if keys.len() > SORT_KEYS {
-        return Err(Problem::parameter("sort", format!("`sort` takes {SORT_KEYS} fields at most")));
-    }
-    Ok(keys)
-}
-
-/// Names with commas between; one that `-` stands before is descending.
-pub(crate) fn sort_keys(text: Option<&str>) -> Vec<(String, bool)> {
-    let keys = text.filter(|text| !text.is_empty()).into_iter().flat_map(|text| text.split(','));
-    keys.map(|key| match key.trim().strip_prefix('-') {
-        Some(path) => (path.to_owned(), true),
-        None => (key.trim().to_owned(), false),
-    })
-    .collect()
 }
 
 /// A parameter that is there or not.
@@ -108,10 +92,5 @@ pub(crate) fn truth(parameters: &mut Parameters, name: &str) -> Result<bool, Pro
 }
 
 pub(crate) fn number(parameters: &mut Parameters, name: &str, least: u32, most: u32) -> Result<Option<u32>, Problem> {
-    let Some(text) = parameters.take(name)? else { return Ok(None) };
-    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    match text.parse::<u32>() {
-        Ok(number) if plain && (least..=most).contains(&number) => Ok(Some(number)),
-        _ => Err(Problem::parameter(name, format!("`{name}` is a number from {least} to {most}"))),
-    }
+    parameters.take(name)?.map(|text| whole_number(name, &text, least, most)).transpose()
 }

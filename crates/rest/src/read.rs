@@ -36,8 +36,7 @@ pub(crate) async fn list(
         .list(request.caller(), resource, asked)
         .await
         .map_err(|problem| query::suggest(problem, &query::NAMES))?;
-    let mut reply = json_reply(StatusCode::OK, answer.body);
-    reply.headers_mut().insert(header::CACHE_CONTROL, PRIVATE);
+    let mut reply = answered(request, answer.body, &answer.tag);
     reply.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
     if let Some(next) = answer.next {
         let link = next_link(request, &next);
@@ -57,18 +56,24 @@ pub(crate) async fn one(
     json_accepted(request)?;
     let asked = query::of_record(request.query)?;
     let answer = engine.get(request.caller(), target, asked).await?;
-    let mut reply = if preconditions::is_known(request, &answer.tag) {
+    let reply = answered(request, answer.body, &answer.tag);
+    Ok(without_body_for_head(request, reply))
+}
+
+/// The answer with its entity tag, or 304 where the client has it already.
+fn answered(request: &Request<'_>, body: Vec<u8>, tag: &str) -> Response<Body> {
+    let mut reply = if preconditions::is_known(request, tag) {
         let mut reply = Response::new(Body::empty());
         *reply.status_mut() = StatusCode::NOT_MODIFIED;
         reply
     } else {
-        json_reply(StatusCode::OK, answer.body)
+        json_reply(StatusCode::OK, body)
     };
     reply.headers_mut().insert(header::CACHE_CONTROL, PRIVATE);
-    if let Ok(tag) = HeaderValue::from_str(&answer.tag) {
+    if let Ok(tag) = HeaderValue::from_str(tag) {
         reply.headers_mut().insert(header::ETAG, tag);
     }
-    Ok(without_body_for_head(request, reply))
+    reply
 }
 
 /// # Errors

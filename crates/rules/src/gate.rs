@@ -26,6 +26,8 @@ use std::{
 
 use model::{Caller, Code, Field, Problem, Record, Resource, ResourceIndex, Right, Scopes, Value};
 
+mod expand;
+
 use crate::{
     aggregate::{self, Aggregate, AggregateForm, AggregatePlan, AggregateQuery},
     expression::{Condition, Type},
@@ -218,10 +220,23 @@ impl Gate {
     }
 
     fn plan_read(&self, caller: &Caller, resource: ResourceIndex, form: &Form) -> Result<KeptRead, Problem> {
+        let (plan, inputs) = self.read_plan(caller, resource, form, None)?;
+        Ok(KeptRead { plan: Arc::new(plan), inputs: inputs.into() })
+    }
+
+    /// The plan of a form, with its inputs; `arrived` says how an expansion has come to its records.
+    fn read_plan(
+        &self,
+        caller: &Caller,
+        resource: ResourceIndex,
+        form: &Form,
+        arrived: Option<expand::Arrival>,
+    ) -> Result<(ReadPlan, Vec<(Type, String)>), Problem> {
         let visibility = Visibility::of(&self.catalog, caller);
         let compiled = query::compile(&self.catalog, resource, form, &visibility, |rule| rule.test_bits(caller))?;
         let own = visibility.records(resource);
-        let view = self.view(caller, resource, form.fields.as_deref())?;
+        let (own_fields, expand) = self.expansions(caller, resource, form, arrived)?;
+        let view = self.view(caller, resource, own_fields.as_deref())?;
         let plan = ReadPlan {
             catalog: Arc::clone(&self.catalog),
             resource,
@@ -230,9 +245,10 @@ impl Gate {
             fingerprint: fingerprint(self.catalog.schema.get(resource), &view),
             view,
             sort: compiled.sort,
+            expand,
             prepared: Slot::default(),
         };
-        Ok(KeptRead { plan: Arc::new(plan), inputs: compiled.inputs.into() })
+        Ok((plan, compiled.inputs))
     }
 
     fn plan_write(&self, caller: &Caller, resource: ResourceIndex) -> WritePlan {

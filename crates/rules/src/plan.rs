@@ -65,10 +65,48 @@ pub struct ReadPlan {
     pub view: View,
     /// The order, total: `id` is its last key.
     pub sort: Vec<SortKey>,
+    /// What is answered beside each record: records that it refers to, or that refer to it.
+    pub expand: Vec<Expansion>,
     /// Differs wherever the body of the same record at the same revision would.
     pub fingerprint: u64,
     /// The store's own.
     pub prepared: Slot,
+}
+
+/// Other records answered beside each record, under the rules of their own resource.
+#[derive(Debug)]
+pub struct Expansion {
+    /// The name that the client gave.
+    pub name: String,
+    /// How they are found.
+    pub link: Link,
+    /// What they are found by, over the record: a reference, or the record's id; absent where the caller may not know.
+    pub key: Expression,
+    /// How many of a list at most.
+    pub limit: u32,
+    /// Which of them, and what of each; in the order of the reference where a `many` reference's plan has no sort.
+    pub plan: ReadPlan,
+}
+
+/// How expanded records are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// The one whose id is the key.
+    One,
+    /// Those that a `many` reference of the record names.
+    Many {
+        /// The record's resource.
+        resource: ResourceIndex,
+        /// The reference.
+        field: FieldIndex,
+    },
+    /// Those whose reference names the record.
+    Reverse {
+        /// Their resource.
+        from: ResourceIndex,
+        /// Their reference, one or many.
+        field: FieldIndex,
+    },
 }
 
 /// Which fields a caller sees.

@@ -34,12 +34,74 @@ pub struct Form {
     pub short: Vec<ShortFilter>,
     /// `sort=`; true for a descending key.
     pub sort: Vec<(String, bool)>,
-    /// `fields=`; all where absent.
+    /// `fields=`; all where absent. Names with dots reach into what is expanded.
     pub fields: Option<Vec<String>>,
+    /// `expand=`
+    pub expand: Vec<Expansion>,
     /// One record by its id: no order, no page.
     pub single: bool,
     /// Whether the page begins after a record, and which of that one's keys are null (bit by bit).
     pub after: Option<u8>,
+}
+
+/// What is to be expanded of each record, with its own filter and sort (and `expand`) for a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Expansion {
+    /// The name of a reference, or of a relation of records that refer here.
+    pub name: String,
+    /// How many of a list at most; [`EXPANDED`] where absent.
+    pub limit: Option<u32>,
+    /// Which of them, and what of each.
+    pub form: Form,
+}
+
+/// How many records of an expanded list are answered unless the client says another number.
+pub const EXPANDED: u32 = 100;
+/// How many names a path of `expand` may have.
+pub const EXPAND_DEPTH: usize = 3;
+/// How many references and relations a query may expand in all.
+pub const EXPANSIONS: usize = 16;
+
+impl Form {
+    /// The expansion at a path (`comments.author`), put there with those before it where it is not asked for yet.
+    ///
+    /// # Errors
+    /// 400 for a path that is too long, or too many of them.
+    pub fn expand(&mut self, path: &str) -> Result<&mut Expansion, Problem> {
+        let refuse = |detail: String| Err(Problem::parameter("expand", detail));
+        let names: Vec<&str> = path.split('.').map(str::trim).collect();
+        let [names @ .., last] = names.as_slice() else { return refuse("`expand` has no name".to_owned()) };
+        if names.len() >= EXPAND_DEPTH {
+            let begun = path.chars().take(80).collect::<String>();
+            return refuse(format!("`{begun}` is too deep: `expand` follows {EXPAND_DEPTH} references at most"));
+        }
+        if self.expansions() + names.len() >= EXPANSIONS && self.find(path).is_none() {
+            return refuse(format!("`expand` follows {EXPANSIONS} references and relations at most in one request"));
+        }
+        let mut form = self;
+        for name in names {
+            form = &mut form.expansion(name).form;
+        }
+        Ok(form.expansion(last))
+    }
+
+    fn expansion(&mut self, name: &str) -> &mut Expansion {
+        let position = self.expand.iter().position(|known| known.name == name).unwrap_or_else(|| {
+            self.expand.push(Expansion { name: name.to_owned(), ..Expansion::default() });
+            self.expand.len() - 1
+        });
+        &mut self.expand[position]
+    }
+
+    fn find(&self, path: &str) -> Option<&Expansion> {
+        let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+        let found = self.expand.iter().find(|known| known.name == name.trim())?;
+        rest.map_or(Some(found), |rest| found.form.find(rest))
+    }
+
+    fn expansions(&self) -> usize {
+        self.expand.iter().map(|known| 1 + known.form.expansions()).sum()
+    }
 }
 
 /// A short filter without its values.

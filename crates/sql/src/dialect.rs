@@ -87,6 +87,15 @@ pub trait Dialect: Send + Sync {
     /// The item of a row of [`Self::items`].
     fn item(&self, alias: &str, r#type: &Type) -> String;
 
+    /// [`Self::items`] that also yields [`Self::item_number`].
+    fn numbered_items(&self, list: &str, alias: &str) -> String;
+
+    /// Which item of its list a row of [`Self::numbered_items`] is, from 0.
+    fn item_number(&self, alias: &str) -> String;
+
+    /// Whether a select in `FROM` may name what stands before it (`LATERAL`). Without it, rows have a `_rowid_`.
+    fn has_lateral(&self) -> bool;
+
     /// The list of the values of a column, in the order of another: `from` and `filter` say where.
     fn gather(&self, column: &str, item: &Type, from: &str, filter: &str, order: &str) -> String;
 

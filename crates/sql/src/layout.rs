@@ -1,7 +1,17 @@
 //! What the columns of a row are, and rows as bytes of an answer.
 
-use model::{Field, Resource, Value, json};
-use rules::{Type, plan::View};
+use model::{Field, Value, json};
+use rules::{
+    Type,
+    plan::{Expansion, ReadPlan},
+};
+
+use crate::{
+    Dialect,
+    select::own_field,
+    statement::Statement,
+    tree::{TooMuch, Tree},
+};
 
 /// A row, as its database reads it.
 pub trait Columns {
@@ -28,14 +38,56 @@ pub trait Columns {
 }
 
 /// What the columns of a plan's rows are: the fields of the answer, the verdicts of those that have a condition, the
-/// revision, and the sort keys that are no field of the answer.
+/// revision, the keys of what is expanded, and the sort keys that are no field of the answer.
 #[derive(Debug)]
 pub struct Layout {
     fields: Vec<Selected>,
     /// Where the revision stands.
     pub revision: usize,
+    /// How many columns there are before those sort keys.
+    pub(crate) width: usize,
     /// The types of the sort keys, and in which columns they stand.
     pub keys: Vec<(Type, usize)>,
+    /// What is expanded.
+    pub expands: Vec<Expand>,
+}
+
+/// An expansion, ready to be asked.
+#[derive(Debug)]
+pub struct Expand {
+    pub(crate) name: String,
+    /// `"name":`
+    pub(crate) label: Vec<u8>,
+    /// Which of [`crate::Select::expands`].
+    pub(crate) statement: usize,
+    /// The key's type, and in which column it stands of the records that this is expanded in.
+    pub(crate) key: (Type, usize),
+    /// In which column of its own rows the number of the key stands.
+    pub(crate) number: usize,
+    /// The most records of a list; none for one record.
+    pub(crate) limit: Option<u32>,
+    pub(crate) layout: Layout,
+}
+
+impl Expand {
+    pub(crate) fn new(
+        name: &str,
+        statement: usize,
+        key: (Type, usize),
+        number: usize,
+        limit: Option<u32>,
+        layout: Layout,
+    ) -> Self {
+        Self { name: name.to_owned(), label: label(name), statement, key, number, limit, layout }
+    }
+}
+
+/// `"name":`
+fn label(name: &str) -> Vec<u8> {
+    let mut label = Vec::new();
+    json::write_string(name, &mut label);
+    label.push(b':');
+    label
 }
 
 /// One field of the answer.
@@ -49,21 +101,44 @@ struct Selected {
 }
 
 impl Layout {
-    /// The layout of a view's rows, without sort keys so far.
-    pub(crate) fn new(resource: &Resource, view: &View) -> Self {
-        let mut next = view.fields.len();
-        let fields = view.fields.iter().map(|seen| {
+    /// The layout of a plan's rows, without sort keys and expansions so far.
+    pub(crate) fn new(plan: &ReadPlan) -> Self {
+        let resource = plan.catalog.schema.get(plan.resource);
+        let mut next = plan.view.fields.len();
+        let fields = plan.view.fields.iter().map(|seen| {
             let field = resource.get(seen.field).clone();
-            let mut label = Vec::new();
-            json::write_string(&field.name, &mut label);
-            label.push(b':');
             let verdict = seen.condition.as_ref().map(|_| {
                 next += 1;
                 next - 1
             });
-            Selected { label, field, verdict }
+            Selected { label: label(&field.name), field, verdict }
         });
-        Self { fields: fields.collect(), revision: next, keys: Vec::new() }
+        let fields = fields.collect();
+        Self { fields, revision: next, width: next + 1, keys: Vec::new(), expands: Vec::new() }
+    }
+
+    /// Where the key of each expansion stands: in the column of a field that is answered, or in one of its own, which
+    /// `select` is told of.
+    pub(crate) fn place_keys(plan: &ReadPlan, revision: usize, mut select: impl FnMut(&Expansion)) -> Vec<usize> {
+        let mut next = revision + 1;
+        let place = |expansion: &Expansion| {
+            let own = own_field(&expansion.key);
+            let answered = plan.view.fields.iter().position(|seen| own == Some(seen.field));
+            answered.unwrap_or_else(|| {
+                select(expansion);
+                next += 1;
+                next - 1
+            })
+        };
+        plan.expand.iter().map(place).collect()
+    }
+
+    /// Makes the statements of what is expanded.
+    pub(crate) fn prepare_expands(&mut self, plan: &ReadPlan, dialect: &dyn Dialect, statements: &mut Vec<Statement>) {
+        let places = Self::place_keys(plan, self.revision, |_| ());
+        let expands = plan.expand.iter().zip(places);
+        self.expands =
+            expands.map(|(expansion, key)| crate::expand::prepare(expansion, key, dialect, statements)).collect();
     }
 
     /// Appends a row as an object; returns which of the fields with a condition are open.
@@ -136,6 +211,8 @@ pub struct Page<'a> {
     layout: &'a Layout,
     limit: usize,
     last: Option<Vec<Value>>,
+    /// Where records are expanded: they wait there for it.
+    pub tree: Option<Tree<'a>>,
     /// The JSON objects, separated by commas.
     pub items: Vec<u8>,
     /// How many they are.
@@ -149,7 +226,8 @@ impl<'a> Page<'a> {
     #[must_use]
     pub fn new(layout: &'a Layout, limit: u32) -> Self {
         let items = Vec::with_capacity(2048);
-        Self { layout, limit: limit as usize, last: None, items, length: 0, next: None }
+        let tree = (!layout.expands.is_empty()).then(|| Tree::new(layout));
+        Self { layout, limit: limit as usize, last: None, tree, items, length: 0, next: None }
     }
 
     /// Takes the next row; false where the page is full. One row more than is answered says whether there is a next page.
@@ -161,14 +239,34 @@ impl<'a> Page<'a> {
             self.next = self.last.take();
             return Ok(false);
         }
-        if self.length > 0 {
-            self.items.push(b',');
+        if let Some(tree) = &mut self.tree {
+            tree.take(row)?;
+        } else {
+            if self.length > 0 {
+                self.items.push(b',');
+            }
+            self.layout.encode(row, &mut self.items)?;
         }
-        self.layout.encode(row, &mut self.items)?;
         self.length += 1;
         if self.length == self.limit {
             self.last = Some(self.layout.sort_keys(row)?);
         }
         Ok(true)
+    }
+
+    /// Writes the records that waited for what is expanded in them.
+    ///
+    /// # Errors
+    /// The answer is too large.
+    pub fn finish(mut self) -> Result<Self, TooMuch> {
+        if let Some(tree) = self.tree.take() {
+            for record in 0..tree.length() {
+                if record > 0 {
+                    self.items.push(b',');
+                }
+                tree.write(record, &mut self.items)?;
+            }
+        }
+        Ok(self)
     }
 }

@@ -70,9 +70,14 @@ impl<'a> Lowering<'a> {
     /// Says where a root's fields come from; a root that nothing was said about is absent.
     #[must_use]
     pub fn row(mut self, root: Root, source: RowSource) -> Self {
+        self.place(root, source);
+        self
+    }
+
+    /// The same, for what is lowered from here on.
+    pub fn place(&mut self, root: Root, source: RowSource) {
         self.rows.retain(|(known, _)| *known != root);
         self.rows.push((root, source));
-        self
     }
 
     /// Which tests (`Condition::Test(n)`) hold, bit n for test n. A statement may be made from several rules: set this

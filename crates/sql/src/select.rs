@@ -1,16 +1,16 @@
 //! Read plans as statements.
 
-use model::Resource;
+use model::{FieldIndex, Resource};
 use rules::{
     Expression, Type,
     expression::{Node, Root},
-    plan::{ReadPlan, SortKey, View},
+    plan::{ReadPlan, SortKey},
 };
 
 use crate::{Dialect, Lowering, RowSource, layout::Layout, statement::Statement};
 
 /// The name of the row in scope.
-const ROW: &str = "r";
+pub(crate) const ROW: &str = "r";
 
 /// What a read plan becomes.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Select {
     pub list: Statement,
     /// How many there are in all.
     pub count: Statement,
+    /// Those of what is expanded ([`crate::tree::Question`] names them by number).
+    pub expands: Vec<Statement>,
     /// What the columns of `one` and `list` are; the sort keys are those of `list` alone.
     pub layout: Layout,
 }
@@ -36,75 +38,105 @@ impl Select {
             Lowering::new(schema, dialect).after_parameters(own).row(Root::Record, RowSource::Alias(ROW.to_owned()))
         };
         let id = Expression::of_field(plan.resource, Resource::ID, resource);
-        let mut layout = Layout::new(resource, &plan.view);
+        let mut layout = Layout::new(plan);
 
         let mut one = lowering(1);
-        let columns = columns(&mut one, plan);
+        let columns = columns(&mut one, plan, &mut layout).join(", ");
         let (own, condition) = (one.expression(&id), one.condition(&plan.condition));
         let parameter = dialect.parameter(1, &id.r#type);
         let text = format!("SELECT {columns} {from} WHERE {own} = {parameter} AND {condition}");
         let one = Statement::new(text, vec![id.r#type.clone()], one);
 
         let mut list = lowering(2);
-        let mut columns = self::columns(&mut list, plan);
-        let order = order(&mut list, dialect, plan, &mut layout, &mut columns);
+        let mut columns = self::columns(&mut list, plan, &mut layout);
+        let order = list_order(&mut list, dialect, plan, &mut layout, &mut columns);
         let condition = list.condition(&plan.condition);
         let (limit, offset) = (dialect.parameter(1, &Type::Integer), dialect.parameter(2, &Type::Integer));
-        let text = format!("SELECT {columns} {from} WHERE {condition} ORDER BY {order} LIMIT {limit} OFFSET {offset}");
+        let text = format!(
+            "SELECT {} {from} WHERE {condition} ORDER BY {order} LIMIT {limit} OFFSET {offset}",
+            columns.join(", ")
+        );
         let list = Statement::new(text, vec![Type::Integer, Type::Integer], list);
 
         let mut count = lowering(0);
         let condition = count.condition(&plan.counted);
         let count = Statement::new(format!("SELECT count(*) {from} WHERE {condition}"), Vec::new(), count);
-        Self { one, list, count, layout }
+
+        let mut expands = Vec::new();
+        layout.prepare_expands(plan, dialect, &mut expands);
+        Self { one, list, count, expands, layout }
     }
 }
 
-/// The fields of the answer, the verdicts of those that have a condition, and the revision.
-fn columns(lowering: &mut Lowering<'_>, plan: &ReadPlan) -> String {
+/// The fields of the answer, the verdicts of those that have a condition, the revision, and the keys of what is expanded.
+pub(crate) fn columns(lowering: &mut Lowering<'_>, plan: &ReadPlan, layout: &mut Layout) -> Vec<String> {
     let resource = plan.catalog.schema.get(plan.resource);
-    let View { fields } = &plan.view;
+    let fields = plan.view.fields.iter();
     let mut columns: Vec<String> = fields
-        .iter()
+        .clone()
         .map(|seen| lowering.expression(&Expression::of_field(plan.resource, seen.field, resource)))
         .collect();
-    let verdicts = fields.iter().filter_map(|seen| seen.condition.as_ref());
+    let verdicts = fields.filter_map(|seen| seen.condition.as_ref());
     columns.extend(verdicts.map(|condition| format!("({})", lowering.condition(condition))));
     columns.push(format!("{ROW}.\"_rev\""));
-    columns.join(", ")
+    Layout::place_keys(plan, layout.revision, |expansion| columns.push(lowering.expression(&expansion.key)));
+    layout.width = columns.len();
+    columns
 }
 
 /// The order of a list; a key that is no field of the answer is selected beside them, so that a cursor can be made of it.
-fn order(
+fn list_order(
     lowering: &mut Lowering<'_>,
     dialect: &dyn Dialect,
     plan: &ReadPlan,
     layout: &mut Layout,
-    columns: &mut String,
+    columns: &mut Vec<String>,
 ) -> String {
-    let mut further = layout.revision + 1;
-    let mut order = Vec::with_capacity(plan.sort.len());
+    let mut keys = Vec::with_capacity(plan.sort.len());
     for key in &plan.sort {
         let text = lowering.expression(&key.expression);
-        let answered = plan.view.fields.iter().position(|seen| own_field(key) == Some(seen.field));
+        let own = own_field(&key.expression);
+        let answered = plan.view.fields.iter().position(|seen| own == Some(seen.field));
         let position = answered.unwrap_or_else(|| {
-            columns.push_str(", ");
-            columns.push_str(&text);
-            further += 1;
-            further - 1
+            columns.push(text.clone());
+            columns.len() - 1
         });
         layout.keys.push((key.expression.r#type.clone(), position));
-        order.push(dialect.order(&text, &key.expression.r#type, key.descending, own_field(key) == Some(Resource::ID)));
+        keys.push((text, Ordered::of(key)));
     }
-    if order.is_empty() {
+    if keys.is_empty() {
         return format!("{ROW}.\"id\"");
     }
-    order.join(", ")
+    order(dialect, keys.iter().map(|(text, key)| (text.as_str(), key)))
 }
 
-/// The field whose plain value a key is, so that the answer's column serves both.
-fn own_field(key: &SortKey) -> Option<model::FieldIndex> {
-    match &key.expression.node {
+/// How a key of an order compares.
+#[derive(Debug, Clone)]
+pub(crate) struct Ordered {
+    of: Type,
+    descending: bool,
+    never_null: bool,
+}
+
+impl Ordered {
+    /// A place in a join table.
+    pub(crate) const POSITION: Self = Self { of: Type::Integer, descending: false, never_null: true };
+
+    pub(crate) fn of(key: &SortKey) -> Self {
+        let never_null = own_field(&key.expression) == Some(Resource::ID);
+        Self { of: key.expression.r#type.clone(), descending: key.descending, never_null }
+    }
+}
+
+/// The words after `ORDER BY`.
+pub(crate) fn order<'a>(dialect: &dyn Dialect, keys: impl Iterator<Item = (&'a str, &'a Ordered)>) -> String {
+    let keys = keys.map(|(text, key)| dialect.order(text, &key.of, key.descending, key.never_null));
+    keys.collect::<Vec<_>>().join(", ")
+}
+
+/// The field whose plain value an expression is, so that the answer's column serves both.
+pub(crate) fn own_field(expression: &Expression) -> Option<FieldIndex> {
+    match &expression.node {
         Node::Field { anchor, field, path, .. } => {
             (anchor.root == Root::Record && anchor.steps.is_empty() && path.is_empty()).then_some(*field)
         }

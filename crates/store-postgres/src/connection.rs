@@ -25,6 +25,9 @@ const PREPARED: usize = 512;
 /// How often a read is tried on another connection, where its own turned out to be dead or out of date.
 const TRIES: usize = 4;
 
+/// Begins a transaction that sees one state of the database.
+pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 /// Said on every new connection.
 pub(crate) const SETTINGS: &str = "SET statement_timeout = '15s'; SET lock_timeout = '5s'; \
     SET idle_in_transaction_session_timeout = '30s'; SET timezone = 'UTC'; SET jit = off; \
@@ -155,6 +158,33 @@ impl Connections {
         }
     }
 
+    /// Reads in several round trips, each made of what the one before came to, of one state of the database.
+    ///
+    /// # Errors
+    /// The problem that the first of them met.
+    pub(crate) async fn converse<'a>(&self, rounds: &mut impl Rounds<'a>) -> Result<(), Problem> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let lease = self.lease().await?;
+            let Err(error) = lease.rounds(rounds).await else {
+                lease.release();
+                return Ok(());
+            };
+            let dead = fault::is_dead(&error) || lease.say("ROLLBACK").await.is_err();
+            let stale = fault::is_stale(&error);
+            if stale {
+                lease.forget_statements();
+            }
+            if !dead {
+                lease.release();
+            }
+            if tries >= TRIES || !(dead || stale) {
+                return Err(fault::problem(&error));
+            }
+        }
+    }
+
     /// Lends nothing any more, and waits a while for what is lent.
     pub(crate) async fn close(&self) {
         self.pool.close();
@@ -165,6 +195,18 @@ impl Connections {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
+}
+
+/// Statements whose values come from the rows of others.
+pub(crate) trait Rounds<'a> {
+    /// The first of them; what was learned before is forgotten.
+    fn begin(&mut self) -> Vec<Step<'a>>;
+
+    /// The next of them, after the results of the last; none at the end.
+    ///
+    /// # Errors
+    /// A result that can't be read.
+    fn go_on(&mut self, results: &[Vec<Row>]) -> Result<Vec<Step<'a>>, Error>;
 }
 
 /// A connection on loan.
@@ -200,6 +242,18 @@ impl Lease {
         let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;
         committed?;
         Ok(results)
+    }
+
+    /// Runs rounds in a transaction that sees one state of the database.
+    async fn rounds<'a>(&self, rounds: &mut impl Rounds<'a>) -> Result<(), Error> {
+        let mut steps = rounds.begin();
+        let mut bounds = Bounds { begin: Some(SNAPSHOT), commit: false };
+        while !steps.is_empty() {
+            let results = self.pipeline(&steps, bounds).await?;
+            bounds.begin = None;
+            steps = rounds.go_on(&results)?;
+        }
+        self.say("COMMIT").await
     }
 
     /// Runs text without values or results.

@@ -170,6 +170,18 @@ impl Dialect for Postgres {
         format!("{alias}.\"value\"")
     }
 
+    fn numbered_items(&self, list: &str, alias: &str) -> String {
+        format!("unnest({list}) WITH ORDINALITY AS {alias}(\"value\", \"number\")")
+    }
+
+    fn item_number(&self, alias: &str) -> String {
+        format!("({alias}.\"number\" - 1)")
+    }
+
+    fn has_lateral(&self) -> bool {
+        true
+    }
+
     fn gather(&self, column: &str, _item: &Type, from: &str, filter: &str, order: &str) -> String {
         format!("ARRAY(SELECT {column} FROM {from} WHERE {filter} ORDER BY {order})")
     }

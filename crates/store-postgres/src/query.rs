@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use model::{Caller, Field, Record, Value};
+use model::{Caller, Field, Problem, Record, Value};
 use parking_lot::Mutex;
 use rules::{
     Condition, Type,
@@ -13,12 +13,16 @@ use store::{Found, Judged, Judgement, Listed};
 use tokio_postgres::{Error, Row};
 
 use crate::{
-    connection::{Bounds, Connections, Step, Text},
+    connection::{Bounds, Connections, SNAPSHOT, Step, Text},
     dialect::Postgres,
     fault::problem,
     parameter::Parameter,
     value,
 };
+
+mod growing;
+
+use growing::Growing;
 
 /// A statement, and what its parameters stand for after those of its own.
 #[derive(Debug)]
@@ -33,6 +37,7 @@ pub(crate) struct ReadStatements {
     one: Statement,
     pub(crate) list: Statement,
     count: Statement,
+    expands: Vec<Statement>,
     pub(crate) layout: Layout,
 }
 
@@ -57,8 +62,9 @@ impl Statement {
 
 impl ReadStatements {
     fn new(plan: &ReadPlan) -> Self {
-        let Select { one, list, count, layout } = Select::new(plan, &Postgres);
-        Self { one: one.into(), list: list.into(), count: count.into(), layout }
+        let Select { one, list, count, expands, layout } = Select::new(plan, &Postgres);
+        let expands = expands.into_iter().map(Statement::from).collect();
+        Self { one: one.into(), list: list.into(), count: count.into(), expands, layout }
     }
 }
 
@@ -85,22 +91,18 @@ pub(crate) fn statements(plan: &ReadPlan) -> Arc<ReadStatements> {
     plan.prepared.get_or_make(|| ReadStatements::new(plan))
 }
 
-fn page(layout: &Layout, rows: &[Row], read: &Read) -> Result<Listed, Error> {
-    let mut page = Page::new(layout, read.page.limit);
-    for row in rows {
-        if !page.take(&Cells(row))? {
-            break;
-        }
-    }
-    Ok(Listed { items: page.items, length: page.length, next: page.next, count: None })
-}
-
 /// One record by its id.
-pub(crate) async fn get(connections: &Connections, read: &Read, id: &Value) -> Result<Option<Found>, model::Problem> {
+pub(crate) async fn get(connections: &Connections, read: &Read, id: &Value) -> Result<Option<Found>, Problem> {
     let made = statements(&read.plan);
-    let values = made.one.values(std::slice::from_ref(id), &Facts::of_read(read));
-    let rows = connections.rows(&made.one.text, values).await?;
-    let Some(row) = rows.first() else { return Ok(None) };
+    let first =
+        || Step { text: &made.one.text, values: made.one.values(std::slice::from_ref(id), &Facts::of_read(read)) };
+    if !made.layout.expands.is_empty() {
+        let mut growing = Growing::new(&made, read, false, || vec![first()]);
+        connections.converse(&mut growing).await?;
+        return growing.into_found();
+    }
+    let rows = connections.read(vec![first()], Bounds::default()).await?;
+    let Some(row) = rows.first().and_then(|rows| rows.first()) else { return Ok(None) };
     let found = || -> Result<Found, Error> {
         let mut body = Vec::with_capacity(256);
         let mask = made.layout.encode(&Cells(row), &mut body)?;
@@ -109,26 +111,44 @@ pub(crate) async fn get(connections: &Connections, read: &Read, id: &Value) -> R
     found().map(Some).map_err(|error| problem(&error))
 }
 
-/// A page of records, and how many there are in all where asked: both of one state of the database.
-pub(crate) async fn list(connections: &Connections, read: &Read) -> Result<Listed, model::Problem> {
+/// A page of records, with what is expanded in them, and how many there are in all where asked: of one state of the
+/// database.
+pub(crate) async fn list(connections: &Connections, read: &Read) -> Result<Listed, Problem> {
     let made = statements(&read.plan);
-    let facts = Facts::of_read(read);
-    let own = [Value::Integer(i64::from(read.page.limit) + 1), Value::Integer(i64::from(read.page.offset))];
-    let mut steps = vec![Step { text: &made.list.text, values: made.list.values(&own, &facts) }];
-    let mut bounds = Bounds::default();
-    if read.page.count {
-        steps.push(Step { text: &made.count.text, values: made.count.values(&[], &facts) });
-        bounds = Bounds { begin: Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"), commit: true };
-    }
-    let results = connections.read(steps, bounds).await?;
-    let listed = || -> Result<Listed, Error> {
-        let mut listed = page(&made.layout, results.first().map_or(&[][..], Vec::as_slice), read)?;
-        if let Some(row) = results.get(1).and_then(|rows| rows.first()) {
-            listed.count = Some(row.try_get::<_, i64>(0)? as u64);
+    let first = || {
+        let facts = Facts::of_read(read);
+        let own = [Value::Integer(i64::from(read.page.limit) + 1), Value::Integer(i64::from(read.page.offset))];
+        let mut steps = vec![Step { text: &made.list.text, values: made.list.values(&own, &facts) }];
+        if read.page.count {
+            steps.push(Step { text: &made.count.text, values: made.count.values(&[], &facts) });
         }
-        Ok(listed)
+        steps
     };
-    listed().map_err(|error| problem(&error))
+    if !made.layout.expands.is_empty() {
+        let mut growing = Growing::new(&made, read, true, first);
+        connections.converse(&mut growing).await?;
+        return growing.into_listed();
+    }
+    let begin = read.page.count.then_some(SNAPSHOT);
+    let results = connections.read(first(), Bounds { begin, commit: begin.is_some() }).await?;
+    page(&made.layout, &results, read).map(listed).map_err(|error| problem(&error))
+}
+
+/// The page in the results of a list, and of a count where it was asked.
+fn page<'a>(layout: &'a Layout, results: &[Vec<Row>], read: &Read) -> Result<(Page<'a>, Option<u64>), Error> {
+    let mut page = Page::new(layout, read.page.limit);
+    for row in results.first().into_iter().flatten() {
+        if !page.take(&Cells(row))? {
+            break;
+        }
+    }
+    let count = results.get(1).and_then(|rows| rows.first());
+    let count = count.map(|row| row.try_get::<_, i64>(0)).transpose()?;
+    Ok((page, count.map(|count| count as u64)))
+}
+
+fn listed((page, count): (Page<'_>, Option<u64>)) -> Listed {
+    Listed { items: page.items, length: page.length, next: page.next, count }
 }
 
 /// The question whether a condition holds about records in memory, against the data as it is.
@@ -161,7 +181,7 @@ pub(crate) fn question_facts<'a>(caller: &'a Caller, record: Option<&'a Record>,
 }
 
 /// Answers the questions about one record at hand, in one round trip.
-pub(crate) async fn judge(connections: &Connections, judgement: &Judgement) -> Result<Judged, model::Problem> {
+pub(crate) async fn judge(connections: &Connections, judgement: &Judgement) -> Result<Judged, Problem> {
     let facts = Facts {
         caller: Some(&judgement.caller),
         inputs: &judgement.inputs,

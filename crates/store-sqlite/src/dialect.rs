@@ -123,6 +123,18 @@ impl Dialect for Sqlite {
         item(&format!("{alias}.value"), r#type)
     }
 
+    fn numbered_items(&self, list: &str, alias: &str) -> String {
+        self.items(list, alias)
+    }
+
+    fn item_number(&self, alias: &str) -> String {
+        format!("{alias}.key")
+    }
+
+    fn has_lateral(&self) -> bool {
+        false
+    }
+
     fn gather(&self, column: &str, item: &Type, from: &str, filter: &str, order: &str) -> String {
         let item = if *item == Type::Uuid { format!("lower(hex({column}))") } else { column.to_owned() };
         format!("(SELECT json_group_array({item} ORDER BY {order}) FROM {from} WHERE {filter})")

@@ -10,7 +10,10 @@ use rules::{
     plan::{Read, ReadPlan, WritePlan},
 };
 use rusqlite::{Connection, Row, params_from_iter, types::Value as Kept};
-use sql::{Columns, Facts, Lines, Page, Select, Statement};
+use sql::{
+    Columns, Facts, Lines, Page, Select, Statement,
+    tree::{Refused, TooMuch, Tree},
+};
 use store::{Found, Judged, Judgement, Listed};
 
 use crate::{
@@ -51,36 +54,72 @@ fn select(plan: &ReadPlan) -> Arc<Select> {
     plan.prepared.get_or_make(|| Select::new(plan, &Sqlite))
 }
 
+/// A read's answer; or its expansions are more than one answer may hold.
+pub(crate) type Grown<T> = Result<T, TooMuch>;
+
 /// One record by its id.
-pub(crate) fn get(connection: &Connection, read: &Read, id: &Value) -> rusqlite::Result<Option<Found>> {
+pub(crate) fn get(connection: &Connection, read: &Read, id: &Value) -> rusqlite::Result<Grown<Option<Found>>> {
     let made = select(&read.plan);
+    if made.layout.expands.is_empty() {
+        return Ok(Ok(get_one(connection, read, &made, id, None)?));
+    }
+    let snapshot = connection.unchecked_transaction()?;
+    let mut tree = Tree::new(&made.layout);
+    let Some(mut found) = get_one(&snapshot, read, &made, id, Some(&mut tree))? else { return Ok(Ok(None)) };
+    if let Err(too_much) = grow(&snapshot, read, &made, &mut tree)? {
+        return Ok(Err(too_much));
+    }
+    Ok(tree.write(0, &mut found.body).map(|()| Some(found)))
+}
+
+fn get_one<'a>(
+    connection: &Connection,
+    read: &Read,
+    made: &'a Select,
+    id: &Value,
+    tree: Option<&mut Tree<'a>>,
+) -> rusqlite::Result<Option<Found>> {
     let mut statement = connection.prepare_cached(&made.one.text)?;
     let facts = Facts::of_read(read);
     let parameters = std::iter::once(value::keep(id)).chain(values(&made.one, &facts));
     let mut rows = statement.query(params_from_iter(parameters))?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let mut body = Vec::with_capacity(256);
-    let mask = made.layout.encode(&Cells(row), &mut body)?;
+    let mask = match tree {
+        Some(tree) => tree.take(&Cells(row))?,
+        None => made.layout.encode(&Cells(row), &mut body)?,
+    };
     Ok(Some(Found { body, revision: row.get(made.layout.revision)?, mask }))
 }
 
-/// A page of records, and how many there are in all where asked: both of one state of the database.
-pub(crate) fn list(connection: &Connection, read: &Read) -> rusqlite::Result<Listed> {
-    if !read.page.count {
-        return page(connection, read);
-    }
-    let snapshot = connection.unchecked_transaction()?;
-    let mut listed = page(&snapshot, read)?;
+/// A page of records, with what is expanded in them, and how many there are in all where asked: of one state of the
+/// database.
+pub(crate) fn list(connection: &Connection, read: &Read) -> rusqlite::Result<Grown<Listed>> {
     let made = select(&read.plan);
-    let facts = Facts::of_read(read);
-    let mut statement = snapshot.prepare_cached(&made.count.text)?;
-    let count: i64 = statement.query_row(params_from_iter(values(&made.count, &facts)), |row| row.get(0))?;
-    listed.count = Some(count as u64);
-    Ok(listed)
+    let expands = !made.layout.expands.is_empty();
+    let snapshot = if read.page.count || expands { Some(connection.unchecked_transaction()?) } else { None };
+    let mut page = page(connection, read, &made)?;
+    if let Some(tree) = &mut page.tree
+        && let Err(too_much) = grow(connection, read, &made, tree)?
+    {
+        return Ok(Err(too_much));
+    }
+    let page = match page.finish() {
+        Ok(page) => page,
+        Err(too_much) => return Ok(Err(too_much)),
+    };
+    let mut listed = Listed { items: page.items, length: page.length, next: page.next, count: None };
+    if read.page.count {
+        let facts = Facts::of_read(read);
+        let mut statement = connection.prepare_cached(&made.count.text)?;
+        let count: i64 = statement.query_row(params_from_iter(values(&made.count, &facts)), |row| row.get(0))?;
+        listed.count = Some(count as u64);
+    }
+    drop(snapshot);
+    Ok(Ok(listed))
 }
 
-fn page(connection: &Connection, read: &Read) -> rusqlite::Result<Listed> {
-    let made = select(&read.plan);
+fn page<'a>(connection: &Connection, read: &Read, made: &'a Select) -> rusqlite::Result<Page<'a>> {
     let mut statement = connection.prepare_cached(&made.list.text)?;
     let facts = Facts::of_read(read);
     // One more than is answered says whether there is a next page.
@@ -92,7 +131,31 @@ fn page(connection: &Connection, read: &Read) -> rusqlite::Result<Listed> {
             break;
         }
     }
-    Ok(Listed { items: page.items, length: page.length, next: page.next, count: None })
+    Ok(page)
+}
+
+/// Reads what is expanded, one statement an expansion.
+fn grow(connection: &Connection, read: &Read, made: &Select, tree: &mut Tree<'_>) -> rusqlite::Result<Grown<()>> {
+    let facts = Facts::of_read(read);
+    loop {
+        let questions = tree.questions();
+        if questions.is_empty() {
+            return Ok(Ok(()));
+        }
+        for question in &questions {
+            let statement = &made.expands[question.statement];
+            let mut prepared = connection.prepare_cached(&statement.text)?;
+            let own = question.own.iter().zip(&statement.own).map(|(value, of)| dialect::encode(value, of));
+            let mut rows = prepared.query(params_from_iter(own.chain(values(statement, &facts))))?;
+            while let Some(row) = rows.next()? {
+                match tree.answer(question, &Cells(row)) {
+                    Ok(()) => {}
+                    Err(Refused::Row(error)) => return Err(error),
+                    Err(Refused::TooMuch) => return Ok(Err(TooMuch)),
+                }
+            }
+        }
+    }
 }
 
 /// All records of a list as lines, piece by piece; the last piece, or none where `put` takes no more.

@@ -78,7 +78,8 @@ impl Store for SqliteStore {
             let (read, id) = (read.clone(), id.clone());
             move |connection: &Connection| query::get(connection, read.get(), &id)
         };
-        self.readers.read(|connection| query::get(connection, read.get(), id), again).await
+        let found = self.readers.read(|connection| query::get(connection, read.get(), id), again).await?;
+        found.map_err(|_| store::expands_too_much())
     }
 
     async fn list(&self, read: &Allowed<Read>) -> Result<Listed, Problem> {
@@ -86,7 +87,8 @@ impl Store for SqliteStore {
             let read = read.clone();
             move |connection: &Connection| query::list(connection, read.get())
         };
-        self.readers.read(|connection| query::list(connection, read.get()), again).await
+        let listed = self.readers.read(|connection| query::list(connection, read.get()), again).await?;
+        listed.map_err(|_| store::expands_too_much())
     }
 
     async fn stream(&self, read: Allowed<Read>, form: rules::export::Form) -> Result<store::rows::Rows, Problem> {

@@ -141,6 +141,14 @@ pub struct StoredKey {
     pub created_at: i64,
 }
 
+/// A 400: what is to be expanded is more than one answer may hold.
+#[must_use]
+pub fn expands_too_much() -> Problem {
+    let detail = "this expands more records than one answer may hold: ask for fewer with `limit`, \
+                  `expand[…][limit]` or `fields`, or in several requests";
+    Problem::parameter("expand", detail)
+}
+
 /// Names of fields, for a message.
 #[must_use]
 pub fn field_names(resource: &model::Resource, fields: &[FieldIndex]) -> String {

@@ -49,6 +49,27 @@ impl Parameters {
         self.pairs.extract_if(.., |(known, _)| known == name).map(|(_, value)| value).collect()
     }
 
+    /// Takes every parameter below a name, as in `expand[comments][limit]`: what stands in the brackets, and the values.
+    ///
+    /// # Errors
+    /// 400 where one has no closing bracket.
+    pub fn take_below(&mut self, name: &str) -> Result<Vec<(Vec<String>, String)>, Problem> {
+        let mut found = Vec::new();
+        let mut kept = Vec::with_capacity(self.pairs.len());
+        for (parameter, value) in std::mem::take(&mut self.pairs) {
+            let Some(inner) = parameter.strip_prefix(name).and_then(|rest| rest.strip_prefix('[')) else {
+                kept.push((parameter, value));
+                continue;
+            };
+            let Some(inner) = inner.strip_suffix(']') else {
+                return Err(Problem::parameter(&parameter, format!("`{parameter}` has no closing bracket")));
+            };
+            found.push((inner.split("][").map(str::to_owned).collect(), value));
+        }
+        self.pairs = kept;
+        Ok(found)
+    }
+
     /// What has not been taken, in order.
     #[must_use]
     pub fn rest(self) -> Vec<(String, String)> {

@@ -3,7 +3,7 @@
 use model::{Code, Problem};
 use rules::{
     ShortOperator,
-    query::{Query, ShortFilter},
+    query::{Query, SORT_KEYS, ShortFilter},
 };
 
 use crate::parameters::Parameters;
@@ -30,6 +30,41 @@ pub fn take_fields(parameters: &mut Parameters, query: &mut Query) -> Result<(),
     query.form.fields =
         names.map(|text| text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect());
     Ok(())
+}
+
+/// Reads the value of a `sort` parameter: fields with commas between them, `-` before one for descending.
+///
+/// # Errors
+/// 400 for more than [`SORT_KEYS`] of them.
+pub fn parse_sort(parameter: &str, text: Option<&str>) -> Result<Vec<(String, bool)>, Problem> {
+    let keys = sort_keys(text);
+    if keys.len() > SORT_KEYS {
+        return Err(Problem::parameter(parameter, format!("`sort` takes {SORT_KEYS} fields at most")));
+    }
+    Ok(keys)
+}
+
+/// Names with commas between; one that `-` stands before is descending.
+#[must_use]
+pub fn sort_keys(text: Option<&str>) -> Vec<(String, bool)> {
+    let keys = text.filter(|text| !text.is_empty()).into_iter().flat_map(|text| text.split(','));
+    keys.map(|key| match key.trim().strip_prefix('-') {
+        Some(path) => (path.to_owned(), true),
+        None => (key.trim().to_owned(), false),
+    })
+    .collect()
+}
+
+/// Reads a number written with digits alone.
+///
+/// # Errors
+/// 400 where it is none, or out of range.
+pub fn whole_number(parameter: &str, text: &str, least: u32, most: u32) -> Result<u32, Problem> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse::<u32>() {
+        Ok(number) if plain && (least..=most).contains(&number) => Ok(number),
+        _ => Err(Problem::parameter(parameter, format!("`{parameter}` is a number from {least} to {most}"))),
+    }
 }
 
 /// Reads what is left as short filters: `status=published`, `price[gte]=10`, `status[in]=draft,published`.

@@ -75,6 +75,7 @@ impl Gate {
         (form.single, form.filter, form.after) = (true, None, None);
         form.short.clear();
         form.sort.clear();
+        form.expand.clear();
         let key = (people, self.profile(&caller), form);
         let kept = self.own_reads.get_or_make(key, |(_, _, form)| {
             let view = self.view(&caller, people, form.fields.as_deref())?;
@@ -87,6 +88,7 @@ impl Gate {
                 fingerprint: fingerprint(self.catalog.schema.get(people), &view),
                 view,
                 sort: Vec::new(),
+                expand: Vec::new(),
                 prepared: Slot::default(),
             };
             Ok::<_, Problem>(Arc::new(plan))
@@ -136,6 +138,7 @@ impl Gate {
                 fingerprint: fingerprint(self.catalog.schema.get(people), &view),
                 view,
                 sort: if *by_email { vec![id] } else { Vec::new() },
+                expand: Vec::new(),
                 prepared: Slot::default(),
             }))
         })?;

@@ -4,6 +4,7 @@
 
 mod aggregates;
 mod book;
+mod expand;
 mod exports;
 mod house;
 mod http;
