@@ -10,6 +10,7 @@ mod input;
 mod operations;
 mod output;
 mod people;
+mod rehearse;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub use clock::{Clock, SystemClock};
 pub use operations::{Answer, ListAnswer, ListRequest, Target};
 pub use output::{entity_tag, revision_of, write_fields};
 pub use people::{Account, AccountChange, AccountKey, Terms};
+pub use rehearse::Rehearsal;
 pub use store::rows::Rows;
 
 /// An app that is being served: its rules, replaced as a whole when its files change, and its data.

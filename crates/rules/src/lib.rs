@@ -8,6 +8,7 @@ pub mod aggregate;
 pub mod check;
 pub mod compute;
 pub mod convert;
+pub mod explain;
 pub mod export;
 pub mod expression;
 pub mod filter;

@@ -3,10 +3,12 @@
 //! Results go to standard output, everything else to standard error. The exit code is 0 for success, 1 for a failure, and
 //! 2 for a command line that is none, or for `migrate plan --exit-code` with steps to take.
 
+mod access;
 mod check;
 mod completions;
 mod database;
 mod dev;
+mod explain;
 mod exposure;
 mod failure;
 mod files;
@@ -50,6 +52,9 @@ enum Command {
     Serve(serve::Arguments),
     /// Say what is wrong in the app's files, and what is doubtful, without serving.
     Check(check::Arguments),
+    /// Say who may do what, and why.
+    #[command(subcommand)]
+    Access(access::Command),
     /// Bring the database to the resources.
     #[command(subcommand)]
     Migrate(migrate::Command),
@@ -91,6 +96,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Dev(arguments) => wait_for(dev::run(&app, &arguments)),
         Command::Serve(arguments) => wait_for(serve::run(&app, &arguments)),
         Command::Check(arguments) => check::run(&app, &arguments),
+        Command::Access(command) => wait_for(access::run(&app, &command)),
         Command::Migrate(command) => wait_for(migrate::run(&app, &command)),
         Command::Seed(arguments) => wait_for(seed::run(&app, &arguments)),
         Command::Key(command) => wait_for(key::run(&app, &command)),

@@ -100,6 +100,18 @@ pub fn check_rule(
     Ok(Checked { checked: Rule { text: text.into(), tests: split.tests, condition }, warnings })
 }
 
+/// When a part of a good rule holds, its tests of the caller among it; none where it is no condition.
+pub(crate) fn check_syntax(
+    schema: &Schema,
+    resource: ResourceIndex,
+    scope: Scope,
+    syntax: &Syntax,
+) -> Option<Condition> {
+    let mut checker = Checker::new(schema, resource, scope, None);
+    let truth = checker.truth_of(syntax);
+    checker.finish().ok().map(|_| truth.yes.simplify())
+}
+
 /// Checks the default of a field: an expression of the field's type over the caller.
 ///
 /// # Errors

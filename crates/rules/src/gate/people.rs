@@ -7,6 +7,7 @@
 //! | [`Gate::own_record`] | the `read` rule: one's own record | `read` of fields, scopes |
 //! | [`Gate::own_change`] | the `read` rule: one's own record | `update`, `delete`, `write` of fields, `[validate]`, scopes |
 //! | [`Gate::account`] | the `read` rule: id and the five fields of a person, for the machinery | nothing else is shown |
+//! | [`Gate::explain`] | all rules, for whoever holds the database in hand | hidden fields stay hidden |
 //! | [`Gate::as_account_keeper`] | all access rules, for records of people only | `[validate]`, types, the last administrator |
 
 use std::sync::Arc;
@@ -19,7 +20,9 @@ use model::{
 use super::{Allowed, Gate, fingerprint};
 use crate::{
     expression::{Comparison, Condition, Expression, Node},
-    plan::{Operation, OperationKind, Page, Read, ReadPlan, Slot, SortKey, View, ViewField, Write, WritePlan},
+    plan::{
+        Judgement, Operation, OperationKind, Page, Read, ReadPlan, Slot, SortKey, View, ViewField, Write, WritePlan,
+    },
     query::Query,
     visibility::{access, within_scope},
 };
@@ -177,6 +180,42 @@ impl Gate {
             .map(|kind| Operation { plan: Arc::clone(&plan), kind, pointer: String::new() })
             .collect();
         Ok(Allowed::new(Write { caller, operations }))
+    }
+
+    /// DOOR: for whoever holds the database in hand (`mainstay access explain`, `mainstay test`): a record whatever the
+    /// rules say, hidden fields left out, and whether each of some conditions holds of it, as the n-th bit of the mask.
+    #[must_use]
+    pub fn explain(&self, caller: Caller, resource: ResourceIndex, conditions: Vec<Condition>) -> Allowed<Read> {
+        let declared = self.catalog.schema.get(resource);
+        let shown = declared.indices().filter(|field| !declared.get(*field).hidden);
+        let shown = shown.map(|field| ViewField { field, condition: None });
+        let asked = conditions.into_iter().map(|asked| ViewField { field: Resource::ID, condition: Some(asked) });
+        let plan = ReadPlan {
+            catalog: Arc::clone(&self.catalog),
+            resource,
+            condition: Condition::Constant(true),
+            counted: Condition::Constant(true),
+            fingerprint: 0,
+            view: View { fields: shown.chain(asked).collect() },
+            sort: Vec::new(),
+            prepared: Slot::default(),
+        };
+        let page = Page { limit: 1, offset: 0, count: false };
+        Allowed::new(Read { plan: Arc::new(plan), caller, inputs: Vec::new(), page })
+    }
+
+    /// DOOR: the same about a record at hand, which is not stored (or not yet).
+    #[must_use]
+    pub fn explain_at_hand(
+        &self,
+        caller: Caller,
+        resource: ResourceIndex,
+        record: Arc<Record>,
+        condition: Condition,
+    ) -> Allowed<Judgement> {
+        let catalog = Arc::clone(&self.catalog);
+        let (view, inputs) = (View::default(), Vec::new());
+        Allowed::new(Judgement { catalog, resource, record, condition, view, inputs, caller })
     }
 
     fn people(&self) -> Result<(ResourceIndex, &IdentitySettings), Problem> {

@@ -73,13 +73,27 @@ pub(super) fn of(catalog: &Arc<Catalog>) -> Vec<Exposure> {
     catalog.schema.indices().filter_map(one).collect()
 }
 
-/// Whether a condition holds of every, some or no record, as far as it shows.
+/// Whether a condition holds of every, some or no record for a stranger, as far as it shows.
 fn admits(condition: &Condition) -> Admits {
+    admits_with(condition, true, &|_| None)
+}
+
+/// The same for a stranger or somebody; `known` may know better of a part.
+pub(super) fn admits_with(
+    condition: &Condition,
+    stranger: bool,
+    known: &dyn Fn(&Condition) -> Option<Admits>,
+) -> Admits {
+    if let Some(admits) = known(condition) {
+        return admits;
+    }
+    let below = |part: &Condition| admits_with(part, stranger, known);
+    let absent = |side: &Expression| stranger && is_absent(side);
     match condition {
         Condition::Constant(true) => Admits::All,
         Condition::Constant(false) => Admits::None,
         Condition::All(parts) => {
-            let all: Vec<_> = parts.iter().map(admits).collect();
+            let all: Vec<_> = parts.iter().map(below).collect();
             if all.contains(&Admits::None) {
                 Admits::None
             } else if all.iter().all(|part| *part == Admits::All) {
@@ -89,7 +103,7 @@ fn admits(condition: &Condition) -> Admits {
             }
         }
         Condition::Any(parts) => {
-            let any: Vec<_> = parts.iter().map(admits).collect();
+            let any: Vec<_> = parts.iter().map(below).collect();
             if any.contains(&Admits::All) {
                 Admits::All
             } else if any.iter().all(|part| *part == Admits::None) {
@@ -98,12 +112,12 @@ fn admits(condition: &Condition) -> Admits {
                 Admits::Some
             }
         }
-        Condition::Compare { left, right, .. } if is_absent(left) || is_absent(right) => Admits::None,
-        Condition::Truth(expression, _) | Condition::IsPresent(expression) if is_absent(expression) => Admits::None,
-        Condition::IsNull(expression) if is_absent(expression) => Admits::All,
-        Condition::In { needle, list, .. } if is_absent(needle) || is_absent(list) => Admits::None,
+        Condition::Compare { left, right, .. } if absent(left) || absent(right) => Admits::None,
+        Condition::Truth(expression, _) | Condition::IsPresent(expression) if absent(expression) => Admits::None,
+        Condition::IsNull(expression) if absent(expression) => Admits::All,
+        Condition::In { needle, list, .. } if absent(needle) || absent(list) => Admits::None,
         Condition::Quantified { quantifier: rules::expression::Quantifier::Exists, body, .. }
-            if admits(body) == Admits::None =>
+            if below(body) == Admits::None =>
         {
             Admits::None
         }
