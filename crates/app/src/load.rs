@@ -98,7 +98,7 @@ fn load_settings(directory: &Path, environment: &Environment, report: &mut Repor
     Some(settings::read(&table, directory, environment, report))
 }
 
-fn read_text(path: &Path, name: &str, report: &mut Report) -> Option<String> {
+pub(crate) fn read_text(path: &Path, name: &str, report: &mut Report) -> Option<String> {
     try_read(path)
         .inspect_err(|reason| {
             report.file(Severity::Error, name, format!("the file can't be read: {reason}"), None);
@@ -212,7 +212,7 @@ fn read_resource_files(directory: &Path, report: &mut Report) -> Vec<ResourceFil
 }
 
 /// Plain files; what editors leave lying about is none of ours.
-fn list_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn list_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();

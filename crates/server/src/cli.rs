@@ -19,6 +19,7 @@ mod schema;
 mod seed;
 mod serve;
 mod terminal;
+mod test;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -55,6 +56,8 @@ enum Command {
     /// Say who may do what, and why.
     #[command(subcommand)]
     Access(access::Command),
+    /// Hold the access rules against `tests/*.toml`.
+    Test(test::Arguments),
     /// Bring the database to the resources.
     #[command(subcommand)]
     Migrate(migrate::Command),
@@ -97,6 +100,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Serve(arguments) => wait_for(serve::run(&app, &arguments)),
         Command::Check(arguments) => check::run(&app, &arguments),
         Command::Access(command) => wait_for(access::run(&app, &command)),
+        Command::Test(arguments) => wait_for(test::run(&app, &arguments)),
         Command::Migrate(command) => wait_for(migrate::run(&app, &command)),
         Command::Seed(arguments) => wait_for(seed::run(&app, &arguments)),
         Command::Key(command) => wait_for(key::run(&app, &command)),
