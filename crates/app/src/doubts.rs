@@ -1,17 +1,21 @@
 //! What an app allows and its author may not have meant: open doors, settings that switch each other off, and the two ways
 //! in which a writer can learn of a record that they may not read.
 
+mod people;
+
 use model::{Field, FieldIndex, OnDelete, Resource, field::Default};
 use rules::{Catalog, Condition, Policy, Rule};
 
 use crate::{
     diagnostic::{Report, Severity},
     resource::Places,
+    settings::Settings,
     source::Place,
 };
 
 /// Tells all doubts about an app whose rules are good.
-pub(crate) fn tell(catalog: &Catalog, places: &[Places], report: &mut Report) {
+pub(crate) fn tell(catalog: &Catalog, places: &[Places], settings: Option<&Settings>, report: &mut Report) {
+    people::tell(catalog, places, settings, report);
     for index in catalog.schema.indices() {
         let about = About {
             catalog,
@@ -19,9 +23,13 @@ pub(crate) fn tell(catalog: &Catalog, places: &[Places], report: &mut Report) {
             policy: catalog.policy(index),
             places: &places[index.0 as usize],
         };
+        people::unknown_roles(catalog, about.policy, about.places, report);
         about.open_doors(report);
         about.closed_doors(report);
-        for field in about.resource.indices().filter(|field| about.resource.get(*field).is_declared()) {
+        // A person's own five fields are told of together.
+        let of_people = |field| about.resource.identity.as_ref().is_some_and(|identity| identity.has(field));
+        let own = |field: &FieldIndex| about.resource.get(*field).is_declared() && !of_people(*field);
+        for field in about.resource.indices().filter(own) {
             about.contradictions(field, report);
             about.vicious_circle(field, report);
             if about.is_writable(field) {

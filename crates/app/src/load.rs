@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use model::{Roles, Schema};
+use model::Schema;
 use rules::Catalog;
 
 use crate::{
@@ -57,8 +57,7 @@ pub fn load(directory: &Path, environment: &Environment) -> Loaded {
     let mut report = Report::default();
     let settings = load_settings(directory, environment, &mut report);
     let errors = report.diagnostics.len();
-    let roles = settings.as_ref().map(|settings| settings.roles.clone()).unwrap_or_default();
-    let catalog = load_resources(Outside { directory, environment }, roles, &mut report);
+    let catalog = load_resources(Outside { directory, environment }, settings.as_ref(), &mut report);
     let settings = if report.diagnostics[..errors].iter().any(is_error) { None } else { settings };
     let catalog = if report.diagnostics[errors..].iter().any(is_error) { None } else { catalog };
     let Report { sources, mut diagnostics } = report;
@@ -133,7 +132,7 @@ struct ResourceFile {
     content: Option<(usize, Table)>,
 }
 
-fn load_resources(outside: Outside<'_>, roles: Roles, report: &mut Report) -> Option<Catalog> {
+fn load_resources(outside: Outside<'_>, settings: Option<&Settings>, report: &mut Report) -> Option<Catalog> {
     let files = read_resource_files(outside.directory, report);
     let empty = Table::default();
     let known: Vec<_> = files
@@ -154,10 +153,10 @@ fn load_resources(outside: Outside<'_>, roles: Roles, report: &mut Report) -> Op
     if !complete {
         return None;
     }
-    let schema = Schema::new(resources).with_roles(roles);
+    let schema = Schema::new(resources).with_roles(settings.map(|settings| settings.roles.clone()).unwrap_or_default());
     relations::check(&schema, &places, report);
     relations::check_people(&schema, &places, report);
-    policy::compile(schema, &places, report)
+    policy::compile(schema, &places, settings, report)
 }
 
 /// All files in the order of their names.

@@ -7,16 +7,22 @@ use crate::{
     diagnostic::{Report, Severity},
     doubts,
     resource::Places,
+    settings::Settings,
 };
 
 /// Compiles every rule of a schema. None where one has a mistake.
-pub(crate) fn compile(schema: Schema, places: &[Places], report: &mut Report) -> Option<Catalog> {
+pub(crate) fn compile(
+    schema: Schema,
+    places: &[Places],
+    settings: Option<&Settings>,
+    report: &mut Report,
+) -> Option<Catalog> {
     match Catalog::compile(schema) {
         Ok((catalog, warnings)) => {
             for warning in warnings {
                 tell(Severity::Warning, warning, places, report);
             }
-            doubts::tell(&catalog, places, report);
+            doubts::tell(&catalog, places, settings, report);
             Some(catalog)
         }
         Err(mistakes) => {

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use model::{Caller, CallerValue, ResourceIndex, Value, caller::Identity};
+use model::{Caller, CallerValue, ResourceIndex, Value, caller::Identity, identity::SignUp};
 use rules::{
     Catalog, Condition, Gate,
     expression::{Expression, Node},
@@ -28,6 +28,8 @@ pub(super) struct Exposure {
     pub(super) create: Admits,
     pub(super) update: Admits,
     pub(super) delete: Admits,
+    /// Whether they can become one of these records.
+    pub(super) sign_up: bool,
 }
 
 impl Exposure {
@@ -39,7 +41,8 @@ impl Exposure {
             Admits::Some => Some(format!("{action} (some)")),
             Admits::None => None,
         };
-        actions.into_iter().filter_map(word).collect::<Vec<_>>().join(", ")
+        let sign_up = self.sign_up.then(|| "sign up".to_owned());
+        actions.into_iter().filter_map(word).chain(sign_up).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -68,6 +71,7 @@ pub(super) fn of(catalog: &Arc<Catalog>) -> Vec<Exposure> {
             create: admits(&plan.create),
             update: admits(&plan.update),
             delete: admits(&plan.delete),
+            sign_up: catalog.schema.get(resource).identity.as_ref().is_some_and(|own| own.sign_up == SignUp::Open),
         })
     };
     catalog.schema.indices().filter_map(one).collect()
