@@ -1,0 +1,137 @@
+//! `mainstay access` and `mainstay test`.
+
+use serde_json::Value as Json;
+
+use crate::support::App;
+
+const USERS: &str = "id = \"integer\"\n[auth]\n[fields]\nname = { type = \"string\" }\npin = { type = \"string\", hidden = true }\n\
+                     [access]\nread = \"record.id == auth.id\"\n";
+const POSTS: &str = "id = \"integer\"\n[fields]\nauthor = { type = \"reference\", to = \"users\", default = \"auth.id\" }\n\
+                     title = { type = \"string\", write = \"'editor' in auth.roles\" }\n\
+                     locked = { type = \"boolean\", default = false }\n\
+                     [access]\nread = \"!record.locked || record.author == auth.id\"\n\
+                     create = \"new.author == auth.id && new.author.name != 'Eve'\"\n\
+                     update = \"record.author == auth.id && record.author.pin == '1234' && new.author == record.author\"\n\
+                     delete = \"'editor' in auth.roles\"\n\
+                     [validate]\n\"no shouting\" = \"new.title == null || !new.title.endsWith('!')\"\n";
+
+fn blog() -> App {
+    let app = App::empty();
+    app.write("mainstay.toml", "[roles]\neditor = {}\nboss = { includes = [\"editor\"] }\n");
+    app.write("resources/users.toml", USERS);
+    app.write("resources/posts.toml", POSTS);
+    app.write(
+        "seed/users.ndjson",
+        "{\"id\":1,\"name\":\"Ada\",\"email\":\"ada@example.org\",\"email_verified\":true,\"pin\":\"1234\"}\n\
+         {\"id\":2,\"name\":\"Eve\",\"email\":\"eve@example.org\",\"pin\":\"9999\"}\n",
+    );
+    app.write("seed/posts.ndjson", "{\"id\":1,\"author\":1,\"locked\":true}\n{\"id\":2,\"author\":2}\n");
+    app.good(&["migrate", "apply"]);
+    app.good(&["seed"]);
+    app
+}
+
+#[test]
+fn the_table_says_what_is_open_to_whom() {
+    let app = blog();
+    let table: Json = serde_json::from_str(&app.good(&["access", "table", "--json"]).out).unwrap();
+    let row = |resource: &str, action: &str| {
+        let found = table.as_array().unwrap().iter().find(|row| row["resource"] == resource && row["action"] == action);
+        found.unwrap()["who"].clone()
+    };
+    let read = row("posts", "read");
+    assert_eq!(
+        [&read["stranger"], &read["signed in"], &read["owner"], &read["admin"]],
+        ["conditional", "conditional", "open", "open"]
+    );
+    let delete = row("posts", "delete");
+    assert_eq!(
+        [&delete["stranger"], &delete["owner"], &delete["editor"], &delete["boss"]],
+        ["closed", "closed", "open", "open"],
+        "who includes a role has it"
+    );
+    let users = row("users", "read");
+    assert_eq!([&users["stranger"], &users["owner"], &users["boss"]], ["closed", "open", "conditional"]);
+    assert!(app.good(&["access", "table"]).out.starts_with("resource  action  stranger"));
+}
+
+#[test]
+fn explain_says_which_part_was_false_and_changes_nothing() {
+    let app = blog();
+    let explain = |arguments: &[&str]| -> (Json, String) {
+        let mut all = vec!["access", "explain"];
+        all.extend(arguments);
+        let text = app.good(&all).out;
+        all.push("--json");
+        (serde_json::from_str(&app.good(&all).out).unwrap(), text)
+    };
+    let (hidden, text) = explain(&["posts/1", "--as", "eve@example.org"]);
+    assert_eq!((&hidden["allowed"], &hidden["status"]), (&false.into(), &404.into()));
+    assert!(text.contains("record.author = 1, auth.id = 2"), "{text}");
+    let (own, _) = explain(&["posts/1", "--as", "ADA@example.org"]);
+    assert_eq!(own["allowed"], true);
+    assert_eq!(own["rules"][0]["parts"][1]["holds"], false, "the part that did not help: {own}");
+    // A part that leads to a hidden field is judged, and its value is not shown.
+    let body = ["--action", "update", "--body", "{\"locked\":false}"];
+    let (changed, text) = explain(&[&["posts/1", "--as", "ada@example.org"], &body[..]].concat());
+    assert_eq!(changed["allowed"], true, "{text}");
+    let (refused, text) = explain(&[&["posts/2", "--as", "2"], &body[..]].concat());
+    assert_eq!(refused["status"], 403);
+    assert!(text.contains("no  record.author.pin == '1234'") && !text.contains("9999"), "{text}");
+    let create = ["--action", "create", "--body", "{}"];
+    let (made, _) = explain(&[&["posts", "--as", "1"], &create[..]].concat());
+    assert_eq!(made["allowed"], true);
+    let (not_made, text) = explain(&[&["posts", "--as", "2"], &create[..]].concat());
+    assert_eq!(not_made["status"], 403);
+    assert!(text.contains("no  new.author.name != 'Eve'"), "{text}");
+    let (invalid, text) = explain(&["posts/1", "--as", "1", "--action", "update", "--body", "{\"title\":\"Hey!\"}"]);
+    assert_eq!(invalid["status"], 422);
+    assert!(text.contains("write of the field title") && text.contains("auth.roles = []"), "{text}");
+    let (gone, _) = explain(&["posts/1", "--role", "boss", "--action", "delete"]);
+    assert_eq!(gone["status"], 404, "an editor may delete what an editor may read");
+    assert_eq!(explain(&["posts/2", "--role", "boss", "--action", "delete"]).0["allowed"], true);
+    assert_eq!(explain(&["posts/2"]).0["allowed"], true, "it is still there");
+    assert!(app.run(&["access", "explain", "posts/1", "--as", "nobody@example.org"]).err.contains("no person"));
+    assert!(app.run(&["access", "explain", "postz/1"]).err.contains("did you mean `posts`"));
+}
+
+#[test]
+fn rule_tests_pass_and_fail_with_their_place_and_the_part_that_was_false() {
+    let app = blog();
+    app.write(
+        "tests/posts.toml",
+        "[records.users]\nada = { name = \"Ada\", pin = \"1234\" }\neve = { name = \"Eve\" }\ngone = { disabled = true }\n\
+         [records.posts]\ndraft = { author = \"ada\", locked = true }\nopen = { author = \"eve\" }\n\
+         [[test]]\nas = \"ada\"\nlist = \"posts\"\nexpect = [\"open\", \"draft\"]\n\
+         [[test]]\nas = [\"eve\", \"stranger\", \"gone\", { roles = [\"boss\"] }]\nlist = \"posts\"\nfilter = \"title == null\"\nexpect = [\"open\"]\n\
+         [[test]]\nas = \"ada\"\nupdate = \"posts/draft\"\nwith = { locked = false }\nexpect = \"allowed\"\n\
+         [[test]]\nas = \"ada\"\nupdate = \"posts/draft\"\nwith = { author = \"eve\" }\nexpect = \"denied\"\n\
+         [[test]]\nas = \"eve\"\ncreate = \"posts\"\nexpect = \"denied\"\n\
+         [[test]]\nas = { roles = [\"boss\"] }\ndelete = \"posts/open\"\nexpect = \"allowed\"\n\
+         [[test]]\nas = \"ada\"\nread = \"users/ada\"\nshows = [\"email\"]\nhides = [\"pin\"]\n",
+    );
+    let done = app.good(&["test"]);
+    assert_eq!(done.out, "10 tests passed.\n", "{}", done.err);
+    app.write(
+        "tests/wrong.toml",
+        "[records.users]\nada = { name = \"Ada\" }\n[records.posts]\ndraft = { author = \"ada\", locked = true }\n\
+         [[test]]\nname = \"drafts are open\"\nread = \"posts/draft\"\nexpect = \"allowed\"\n",
+    );
+    let done = app.run(&["test"]);
+    assert_eq!(done.code, 1);
+    for part in [
+        "tests/wrong.toml:5 drafts are open",
+        "expected allowed; it was refused, 404",
+        "no  !record.locked",
+        "1 failed",
+    ] {
+        assert!(done.out.contains(part), "{part}: {}", done.out);
+    }
+    app.good(&["test", "--filter", "tests/posts"]);
+    let told: Json = serde_json::from_str(&app.run(&["test", "--json"]).out).unwrap();
+    assert_eq!((&told["passed"], &told["failed"]), (&10.into(), &1.into()));
+    app.write("tests/wrong.toml", "[[test]]\nas = \"adda\"\nread = \"post/1\"\n");
+    let done = app.run(&["test"]);
+    assert_eq!(done.code, 1);
+    assert!(done.err.contains("did you mean `posts`?") && done.err.contains("tests/wrong.toml:3"), "{}", done.err);
+}
