@@ -197,6 +197,7 @@ impl Gate {
             counted: Condition::Constant(true),
             fingerprint: 0,
             view: View { fields: shown.chain(asked).collect() },
+            expand: Vec::new(),
             sort: Vec::new(),
             prepared: Slot::default(),
         };
