@@ -90,6 +90,22 @@ impl Input<'_> {
         }
     }
 
+    /// The id that a body names, null where it names none, and the fields that it gives as a change of that record.
+    pub(crate) fn overwrite(&self, body: &Json) -> Result<(Value, Vec<(FieldIndex, Edit)>), Problem> {
+        let mut flaws = Vec::new();
+        let (record, given) = self.whole(body, None, &mut flaws)?;
+        let resource = self.declared();
+        let mut edits = Vec::with_capacity(given.len());
+        for field in given {
+            let declared = resource.get(field);
+            if declared.is_declared() {
+                check_required(declared, record.get(field), &pointer(&declared.name), &mut flaws);
+                edits.push((field, Edit::Set(record.get(field).clone())));
+            }
+        }
+        if flaws.is_empty() { Ok((record.id().clone(), edits)) } else { Err(Problem::validation(flaws)) }
+    }
+
     /// A whole record with its defaults, and which fields were sent. With `id`, that of the path.
     fn whole(
         &self,

@@ -7,6 +7,7 @@ mod clock;
 mod cursor;
 mod export;
 mod input;
+mod load;
 mod operations;
 mod output;
 mod people;
@@ -20,6 +21,7 @@ use rules::{Catalog, Gate};
 use store::Store;
 
 pub use clock::{Clock, SystemClock};
+pub use load::{LoadCounts, LoadRow, Loader, OnConflict};
 pub use operations::{Answer, ListAnswer, ListRequest, Target};
 pub use output::{entity_tag, revision_of, write_fields};
 pub use people::{Account, AccountChange, AccountKey, Terms};

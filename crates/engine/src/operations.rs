@@ -155,47 +155,6 @@ impl Engine {
         Ok(Answer { body, tag: String::new(), id: String::new(), created: true })
     }
 
-    /// Loads one record of a seed file, its id with it; false where a record of that id is there already.
-    ///
-    /// # Errors
-    /// As [`Self::create`].
-    pub async fn load(&self, caller: Caller, resource: &str, records: &[Json]) -> Result<usize, Problem> {
-        let gate = self.gate.load();
-        let index = Self::resource(&gate, resource)?;
-        let input = self.input(&gate, index, &caller, true);
-        let mut operations = Vec::with_capacity(records.len());
-        for (position, record) in records.iter().enumerate() {
-            let pointer = format!("/{position}");
-            let kind = input.create(record).map_err(|problem| problem.under(&pointer))?;
-            if let OperationKind::Create { record, .. } = &kind
-                && !record.id().is_null()
-                && self.is_there(&gate, caller.clone(), index, record.id()).await?
-            {
-                continue;
-            }
-            operations.push((index, kind, pointer));
-        }
-        let loaded = operations.len();
-        if loaded > 0 {
-            self.store.write(gate.write(caller, operations)).await?;
-        }
-        Ok(loaded)
-    }
-
-    async fn is_there(
-        &self,
-        gate: &Gate,
-        caller: Caller,
-        resource: ResourceIndex,
-        id: &Value,
-    ) -> Result<bool, Problem> {
-        let mut query = Query::default();
-        query.form.single = true;
-        query.form.fields = Some(vec!["id".to_owned()]);
-        let read = gate.read(caller, resource, query)?;
-        Ok(self.store.get(&read, id).await?.is_some())
-    }
-
     /// All of a record anew.
     ///
     /// # Errors

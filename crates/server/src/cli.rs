@@ -9,12 +9,16 @@ mod completions;
 mod database;
 mod dev;
 mod explain;
+mod export;
 mod exposure;
 mod failure;
 mod files;
+mod import;
 mod key;
 mod migrate;
 mod new;
+mod progress;
+mod records;
 mod schema;
 mod seed;
 mod serve;
@@ -63,6 +67,10 @@ enum Command {
     Migrate(migrate::Command),
     /// Load `seed/*.ndjson` into the database.
     Seed(seed::Arguments),
+    /// Write records of a resource into a file: NDJSON or CSV.
+    Export(export::Arguments),
+    /// Load a file of records into a resource: NDJSON or CSV.
+    Import(import::Arguments),
     /// Make keys for the API.
     #[command(subcommand)]
     Key(key::Command),
@@ -103,6 +111,8 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Test(arguments) => wait_for(test::run(&app, &arguments)),
         Command::Migrate(command) => wait_for(migrate::run(&app, &command)),
         Command::Seed(arguments) => wait_for(seed::run(&app, &arguments)),
+        Command::Export(arguments) => wait_for(export::run(&app, &arguments)),
+        Command::Import(arguments) => wait_for(import::run(&app, &arguments)),
         Command::Key(command) => wait_for(key::run(&app, &command)),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

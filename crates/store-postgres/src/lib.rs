@@ -7,6 +7,7 @@ mod aggregate;
 mod connection;
 pub mod dialect;
 mod fault;
+mod loading;
 mod log;
 pub mod migrate;
 pub mod numeric;

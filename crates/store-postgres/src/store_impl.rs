@@ -23,6 +23,7 @@ use crate::{
     aggregate,
     connection::{Connections, Text, configure},
     fault::problem,
+    loading::PgLoading,
     log, migrate, own,
     parameter::Parameter,
     query,
@@ -111,6 +112,11 @@ impl Store for PostgresStore {
 
     async fn list(&self, read: &Allowed<Read>) -> Result<Listed, Problem> {
         query::list(&self.connections, read.get()).await
+    }
+
+    async fn begin_loading(&self) -> Result<Box<dyn store::Loading + '_>, Problem> {
+        let lease = self.connections.lease().await?;
+        Ok(Box::new(PgLoading::begin(lease, &self.sequencer).await?))
     }
 
     async fn stream(&self, read: Allowed<Read>, form: rules::export::Form) -> Result<store::rows::Rows, Problem> {

@@ -96,6 +96,16 @@ impl PgTx {
         }
     }
 
+    /// Says something about the transaction itself: `BEGIN`, `SAVEPOINT one`.
+    pub(crate) async fn say(&mut self, text: &str) -> Result<(), Problem> {
+        let said = self.lease.say(text).await;
+        if let Err(error) = &said {
+            self.note(error);
+        }
+        self.begun = true;
+        said.map_err(|error| problem(&error))
+    }
+
     async fn run(&mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Error> {
         self.pipeline(steps, false).await
     }

@@ -8,6 +8,7 @@ mod connection;
 pub mod dialect;
 mod fault;
 pub mod functions;
+mod loading;
 mod log;
 pub mod migrate;
 mod own;

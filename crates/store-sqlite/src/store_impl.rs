@@ -18,6 +18,7 @@ use crate::{
     aggregate,
     connection::Synchronous,
     fault::problem,
+    loading::SqliteLoading,
     log, migrate, own, query,
     reader::Readers,
     stream::Streams,
@@ -89,6 +90,12 @@ impl Store for SqliteStore {
         };
         let listed = self.readers.read(|connection| query::list(connection, read.get()), again).await?;
         listed.map_err(|_| store::expands_too_much())
+    }
+
+    async fn begin_loading(&self) -> Result<Box<dyn store::Loading + '_>, Problem> {
+        let (sender, steps) = mpsc::channel(1);
+        self.send(|begun| Job::Loading { steps, begun }).await?;
+        Ok(Box::new(SqliteLoading { steps: sender }))
     }
 
     async fn stream(&self, read: Allowed<Read>, form: rules::export::Form) -> Result<store::rows::Rows, Problem> {

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     connection::{self, Synchronous},
     fault::problem,
+    loading::Step,
     sequence::Sequences,
     transaction::SqliteTx,
 };
@@ -34,6 +35,8 @@ pub(crate) enum Job {
     Write { write: Write, beside: Beside, reply: Reply<Vec<Written>> },
     /// Statements about our own tables.
     Statements { statements: Vec<Statement>, reply: Reply<Vec<Outcome>> },
+    /// A transaction that stays open from batch to batch.
+    Loading { steps: mpsc::Receiver<Step>, begun: Reply<()> },
     /// Something of the store's own, within the transaction.
     Own { work: OwnWork, reply: Reply<u64> },
 }
@@ -102,8 +105,13 @@ pub(crate) fn start(
 impl Writer {
     fn run(&mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut waiting = Vec::with_capacity(GROUP);
-        while let Some(first) = jobs.blocking_recv() {
-            if let Err(error) = self.group(first, &mut jobs, &mut waiting) {
+        let mut held = None;
+        while let Some(first) = held.take().or_else(|| jobs.blocking_recv()) {
+            if let Job::Loading { steps, begun } = first {
+                self.load(steps, begun);
+                continue;
+            }
+            if let Err(error) = self.group(first, &mut jobs, &mut waiting, &mut held) {
                 tracing::error!(error = %error, "a transaction failed and was rolled back");
                 let _ = self.connection.execute_batch("ROLLBACK");
                 self.sequences.rolled_back();
@@ -127,6 +135,7 @@ impl Writer {
         first: Job,
         jobs: &mut mpsc::Receiver<Job>,
         waiting: &mut Vec<Waiting>,
+        held: &mut Option<Job>,
     ) -> rusqlite::Result<()> {
         self.execute("BEGIN IMMEDIATE")?;
         self.meet_others()?;
@@ -134,6 +143,9 @@ impl Writer {
         while let Some(job) = next {
             self.run_one(job, waiting)?;
             next = if waiting.len() < GROUP { jobs.try_recv().ok() } else { None };
+            if let Some(Job::Loading { .. }) = next {
+                *held = next.take();
+            }
         }
         self.execute("COMMIT")
     }
@@ -146,6 +158,43 @@ impl Writer {
             self.others = others;
         }
         Ok(())
+    }
+
+    /// Runs a transaction that lasts until its owner commits or drops it.
+    fn load(&mut self, mut steps: mpsc::Receiver<Step>, begun: Reply<()>) {
+        let began = self.execute("BEGIN IMMEDIATE").and_then(|()| self.meet_others());
+        let failed = began.is_err();
+        drop(begun.send(began.map_err(|error| problem(&error))));
+        while let Some(step) = steps.blocking_recv().filter(|_| !failed) {
+            match step {
+                Step::Write { write, reply } => drop(reply.send(self.load_batch(write))),
+                Step::Commit { reply } => {
+                    let committed = self.execute("COMMIT");
+                    if committed.is_ok() {
+                        self.latest.send_replace(self.sequences.revision());
+                    }
+                    drop(reply.send(committed.map_err(|error| problem(&error))));
+                    break;
+                }
+            }
+        }
+        if !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+            self.sequences.rolled_back();
+        }
+    }
+
+    fn load_batch(&mut self, write: Write) -> Result<Vec<Written>, Problem> {
+        let failed = |error: rusqlite::Error| problem(&error);
+        self.execute("SAVEPOINT one").map_err(failed)?;
+        let mut transaction = SqliteTx { connection: &self.connection, sequences: &mut self.sequences };
+        let outcome = ready(write::apply(&mut transaction, write, &Beside::default()));
+        if outcome.is_err() {
+            self.still_open().and_then(|()| self.execute("ROLLBACK TO one")).map_err(failed)?;
+            self.sequences.rolled_back();
+        }
+        self.execute("RELEASE one").map_err(failed)?;
+        outcome
     }
 
     /// Runs one job; an error is one that the whole transaction can't go on after.
@@ -189,6 +238,8 @@ impl Writer {
                 }
                 self.execute("RELEASE one")?;
             }
+            // One of these is never within a group.
+            Job::Loading { .. } => {}
             Job::Own { work, reply } => {
                 self.execute("SAVEPOINT one")?;
                 match work(&self.connection) {

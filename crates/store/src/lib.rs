@@ -15,6 +15,7 @@ use tokio::sync::watch;
 pub mod aggregate;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod loading;
 pub mod migration;
 pub mod own;
 pub mod refusal;
@@ -22,6 +23,7 @@ pub mod rows;
 pub mod transaction;
 pub mod write;
 
+pub use loading::Loading;
 pub use own::{Beside, Cell, Outcome, Row, Statement};
 pub use rules::plan::Judgement;
 pub use transaction::{Change, LogLine, Purpose, Tx};
@@ -34,6 +36,10 @@ pub trait Store: Send + Sync {
 
     /// A page of records, encoded.
     async fn list(&self, read: &Allowed<Read>) -> Result<Listed, Problem>;
+
+    /// Opens a transaction for a file of records. On SQLite nobody else writes until it ends, so this is for the command
+    /// line, not for requests.
+    async fn begin_loading(&self) -> Result<Box<dyn Loading + '_>, Problem>;
 
     /// All records of a list in one state of the database, as a stream of lines; only `limit` and `offset` of the page
     /// count.

@@ -285,6 +285,10 @@ impl Store for Fake {
         Self::unasked()
     }
 
+    async fn begin_loading(&self) -> Result<Box<dyn store::Loading + '_>, Problem> {
+        Self::unasked()
+    }
+
     async fn stream(&self, _: Allowed<Read>, _: rules::export::Form) -> Result<store::rows::Rows, Problem> {
         Self::unasked()
     }

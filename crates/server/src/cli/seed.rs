@@ -25,9 +25,9 @@ use super::{
 };
 
 /// Records in one transaction.
-const AT_ONCE: usize = 500;
+const AT_ONCE: usize = 1000;
 /// Bytes of lines in one transaction, so that long lines do not fill the memory.
-const BYTES_AT_ONCE: usize = 8 << 20;
+const BYTES_AT_ONCE: u64 = 8 << 20;
 
 #[derive(Debug, clap::Args)]
 #[command(

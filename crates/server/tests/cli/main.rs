@@ -5,6 +5,7 @@
 mod access;
 mod commands;
 mod dev;
+mod files;
 mod migrate;
 mod seed;
 mod serve;

@@ -63,7 +63,7 @@ fn fields_of(schema: &Schema, file: &SeedFile) -> Result<BTreeSet<String>, Failu
     let mut found = BTreeSet::new();
     let mut lines = Lines::open(file)?;
     loop {
-        let batch = lines.batch(AT_ONCE, usize::MAX)?;
+        let batch = lines.batch(AT_ONCE, u64::MAX)?;
         if batch.is_empty() || found.len() == names.len() {
             return Ok(found);
         }

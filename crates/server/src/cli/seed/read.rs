@@ -1,25 +1,22 @@
 //! The files of `seed/`, line by line.
 
-use std::{
-    fs::{self, File},
-    io::{self, BufRead, BufReader, Read as _},
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 use model::Schema;
 use serde_json::Value as Json;
 
 use super::SeedFile;
-use crate::cli::{failure::Failure, terminal};
-
-/// The most bytes of a line.
-const LONGEST: u64 = 16 << 20;
+use crate::cli::{
+    failure::Failure,
+    records::{JsonLines, Row, Source},
+    terminal,
+};
 
 /// A record and its place.
 #[derive(Debug)]
 pub(super) struct Line {
     /// From 1.
-    pub(super) number: usize,
+    pub(super) number: u64,
     pub(super) record: Json,
 }
 
@@ -64,67 +61,30 @@ pub(super) fn list(directory: &Path, schema: &Schema) -> Result<Vec<SeedFile>, F
 
 /// The lines of a file that are not empty, read as they are asked for.
 pub(super) struct Lines {
-    reader: BufReader<File>,
+    rows: JsonLines,
     shown: String,
-    number: usize,
-    /// The bytes of the latest line, so that its buffer is used again.
-    buffer: Vec<u8>,
 }
 
 impl Lines {
     pub(super) fn open(file: &SeedFile) -> Result<Self, Failure> {
-        let opened = File::open(&file.path);
-        let opened = opened.map_err(|error| Failure::caused(format!("could not read {}", file.shown), &error))?;
-        let reader = BufReader::with_capacity(1 << 16, opened);
-        Ok(Self { reader, shown: file.shown.clone(), number: 0, buffer: Vec::new() })
+        let rows = JsonLines::open(Source::open(&file.path, &file.shown, false)?);
+        Ok(Self { rows, shown: file.shown.clone() })
     }
 
     /// Some lines more; none at the end.
     ///
     /// # Errors
     /// A line is no JSON object.
-    pub(super) fn batch(&mut self, most: usize, bytes: usize) -> Result<Vec<Line>, Failure> {
-        let (mut lines, mut taken) = (Vec::new(), 0);
-        while lines.len() < most && taken < bytes {
-            let Some(line) = self.next()? else { break };
-            taken += self.buffer.len();
-            lines.push(line);
+    pub(super) fn batch(&mut self, most: usize, bytes: u64) -> Result<Vec<Line>, Failure> {
+        let (mut lines, begin) = (Vec::new(), self.rows.position());
+        while lines.len() < most && self.rows.position() - begin < bytes {
+            let Some(Row { line, record }) = self.rows.next()? else { break };
+            let record = record.map_err(|what| {
+                Failure::new(format!("{}:{line}: {what}", self.shown))
+                    .help("expected one JSON object on each line, as in {\"id\": 1, \"name\": \"Rock\"}")
+            })?;
+            lines.push(Line { number: line, record });
         }
         Ok(lines)
-    }
-
-    fn next(&mut self) -> Result<Option<Line>, Failure> {
-        loop {
-            self.buffer.clear();
-            let read = self.reader.by_ref().take(LONGEST).read_until(b'\n', &mut self.buffer);
-            let read = read.map_err(|error| Failure::caused(format!("could not read {}", self.shown), &error))?;
-            if read == 0 {
-                return Ok(None);
-            }
-            self.number += 1;
-            let number = self.number;
-            let wrong = |what: &str| {
-                Failure::new(format!("{}:{number}: {what}", self.shown))
-                    .help("expected one JSON object on each line, as in {\"id\": 1, \"name\": \"Rock\"}")
-            };
-            if read as u64 == LONGEST && !self.buffer.ends_with(b"\n") {
-                return Err(wrong(&format!("the line has more than {LONGEST} bytes")));
-            }
-            let mut text = self.buffer.as_slice();
-            if number == 1 {
-                text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-            }
-            let text = text.trim_ascii();
-            if text.is_empty() {
-                continue;
-            }
-            // The parser takes the line for a whole body; its own line number is always 1.
-            let record = web::parse_json(text)
-                .map_err(|problem| wrong(problem.detail.strip_prefix("line 1, ").unwrap_or(&problem.detail)))?;
-            if !record.is_object() {
-                return Err(wrong("this is no object"));
-            }
-            return Ok(Some(Line { number, record }));
-        }
     }
 }
