@@ -200,13 +200,19 @@ impl Gate {
         operations: impl IntoIterator<Item = (ResourceIndex, OperationKind, String)>,
     ) -> Allowed<Write> {
         let profile = self.profile(&caller);
+        // Many operations are mostly about one resource, whose plan is looked up once.
+        let mut latest: Option<(ResourceIndex, Arc<WritePlan>)> = None;
+        let mut plan_of = |resource| match &latest {
+            Some((known, plan)) if *known == resource => Arc::clone(plan),
+            _ => {
+                let plan = self.write_plan(&caller, &profile, resource);
+                latest = Some((resource, Arc::clone(&plan)));
+                plan
+            }
+        };
         let operations = operations
             .into_iter()
-            .map(|(resource, kind, pointer)| Operation {
-                plan: self.write_plan(&caller, &profile, resource),
-                kind,
-                pointer,
-            })
+            .map(|(resource, kind, pointer)| Operation { plan: plan_of(resource), kind, pointer })
             .collect();
         Allowed::new(Write { caller, operations })
     }

@@ -97,6 +97,9 @@ pub enum Synchronous {
     Normal,
 }
 
+/// What the writer keeps of the database in memory: 16 MB.
+pub(crate) const CACHE: &str = "PRAGMA cache_size = -16000";
+
 /// Opens the one connection that writes.
 pub(crate) fn open_writer(path: &Path, synchronous: Synchronous) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(
@@ -112,7 +115,7 @@ pub(crate) fn open_writer(path: &Path, synchronous: Synchronous) -> rusqlite::Re
     // syncs of the database held up those of the log for 100 ms at a time.
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; \
-         PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 1000; PRAGMA cache_size = -16000; \
+         PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 1000; {CACHE}; \
          PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;"
     ))?;
     connection.set_prepared_statement_cache_capacity(256);
