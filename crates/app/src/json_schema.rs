@@ -10,7 +10,10 @@ use crate::{
         names,
         options::{self, ACCESS, FieldOption, Form, OPTIONS, TYPES},
     },
-    settings::keys::{self, SECTIONS},
+    settings::{
+        keys::{self, SECTIONS},
+        limits,
+    },
 };
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -30,6 +33,7 @@ pub fn json_schema_settings() -> Json {
         properties.insert(section.name.to_owned(), object);
     }
     properties.insert("roles".to_owned(), auth::roles());
+    properties.insert(limits::SECTION.to_owned(), rates());
     json!({
         "$schema": DIALECT,
         "title": "mainstay.toml",
@@ -38,6 +42,35 @@ pub fn json_schema_settings() -> Json {
         "properties": properties,
         "additionalProperties": false,
         "$defs": { "outside": outside() },
+    })
+}
+
+/// `[limits]`, whose keys are paths.
+fn rates() -> Json {
+    let text = json!({ "type": "string", "pattern": limits::RATE, "description": "Operations in a time: \"100/1m\"." });
+    let table = json!({
+        "type": "object",
+        "properties": {
+            "rate": text,
+            "burst": {
+                "type": "integer", "minimum": 1, "maximum": limits::MOST,
+                "description": "How many may come at once; as many as the rate has in its time unless set.",
+            },
+            "per": {
+                "enum": limits::PER.map(|(word, _)| word), "default": "address",
+                "description": "Who shares the rate: an address, a person or key (strangers by their address), or all.",
+            },
+        },
+        "required": ["rate"],
+        "additionalProperties": false,
+    });
+    let one = json!({ "anyOf": [text, table] });
+    json!({
+        "type": "object",
+        "description": "How often callers may ask, by path: \"/api/*\" or \"POST /api/orders\". An empty list lifts a default.",
+        "propertyNames": { "pattern": limits::PATHS },
+        "additionalProperties": { "anyOf": [one, { "type": "array", "items": one }] },
+        "default": { limits::DEFAULT.0: limits::DEFAULT.1 },
     })
 }
 

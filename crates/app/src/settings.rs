@@ -2,6 +2,7 @@
 
 pub(crate) mod environment;
 pub(crate) mod keys;
+pub(crate) mod limits;
 mod network;
 mod read;
 mod roles;
@@ -12,6 +13,7 @@ mod tests;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use environment::Environment;
+pub use limits::{Limit, Per};
 pub use network::Network;
 pub(crate) use read::read;
 
@@ -34,6 +36,8 @@ pub struct Settings {
     pub events: Events,
     /// The log of requests and faults.
     pub log: Log,
+    /// How often callers may ask.
+    pub limits: Vec<Limit>,
     /// What the sign-in of people needs to know of this machine.
     pub auth: Auth,
     /// What roles include.

@@ -88,7 +88,8 @@ impl Live {
         }
         sse::accepted(request)?;
         let (query, since) = sse::asked(request)?;
-        let subscription = self.subscribe(request.caller(), resource, query, since).await?;
+        let suggest = |problem| web::suggest(problem, &sse::NAMES);
+        let subscription = self.subscribe(request.caller(), resource, query, since).await.map_err(suggest)?;
         Ok(sse::reply(subscription, request.path, &request.id))
     }
 

@@ -17,6 +17,8 @@ const PING: Duration = Duration::from_secs(15);
 const RETRY: u32 = 2000;
 /// What is allowed here.
 const ALLOW: &str = "GET, OPTIONS";
+/// The parameters; every other name is a short filter's.
+pub(crate) const NAMES: [&str; 3] = ["fields", "filter", "last_event_id"];
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Which records are meant, and from where in the log.

@@ -3,10 +3,10 @@
 use serde_json::{Map, Value as Json};
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident $slug:literal $status:literal $title:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $variant:ident $slug:literal $status:literal $title:literal;)*) => {
         /// A kind of problem; its slug is the last part of the problem's `type`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Code { $($(#[$doc])* $variant,)* }
+        pub enum Code { $($(#[doc = $doc])* $variant,)* }
 
         impl Code {
             /// Every code, in the order of the table.
@@ -23,6 +23,12 @@ macro_rules! codes {
             /// One line, the same for every problem of the kind.
             #[must_use]
             pub fn title(self) -> &'static str { match self { $(Self::$variant => $title,)* } }
+
+            /// When it is answered: a sentence or more.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),*).trim_ascii_start(),)* }
+            }
         }
     };
 }
@@ -50,6 +56,8 @@ codes! {
     MethodNotAllowed "method-not-allowed" 405 "The method is not allowed here";
     /// None of the accepted types can be made.
     NotAcceptable "not-acceptable" 406 "None of the accepted types is available";
+    /// The body stopped coming.
+    RequestTimeout "request-timeout" 408 "The request took too long to come";
     /// Another record has this value already.
     Conflict "conflict" 409 "The value is taken";
     /// A reference names a record that does not exist.

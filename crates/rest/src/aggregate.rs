@@ -21,7 +21,7 @@ const NAMES: [&str; 9] = ["avg", "count", "filter", "group", "limit", "max", "mi
 pub(crate) async fn answer(engine: &Engine, request: &Request<'_>, resource: &str) -> Result<Response<Body>, Problem> {
     json_accepted(request)?;
     let asked = parse(request.query)?;
-    let suggest = |problem| query::suggest(problem, &NAMES);
+    let suggest = |problem| web::suggest(problem, &NAMES);
     let body = engine.aggregate(request.caller(), resource, asked).await.map_err(suggest)?;
     let mut reply = json_reply(StatusCode::OK, body);
     reply.headers_mut().insert(header::CACHE_CONTROL, PRIVATE);

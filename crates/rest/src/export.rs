@@ -24,7 +24,7 @@ pub(crate) async fn answer(
         // What is wrong with the query is told; no record is needed for the rest.
         asked.page.limit = 0;
     }
-    let suggest = |problem| query::suggest(problem, &query::NAMES);
+    let suggest = |problem| web::suggest(problem, &query::NAMES);
     let rows = engine.export(request.caller(), resource, asked, form).await.map_err(suggest)?;
     let body = if head { Body::empty() } else { body(rows, &request.id) };
     let mut reply = Response::new(body);

@@ -49,7 +49,7 @@ impl Rest {
             return match request.method {
                 Method::GET | Method::HEAD => read::list(&self.engine, request, resource).await,
                 Method::POST => write::create(&self.engine, request, resource).await,
-                Method::OPTIONS => Ok(options(LIST)),
+                Method::OPTIONS => Engine::resource(&self.engine.gate(), resource).map(|_| options(LIST)),
                 _ => Err(self.not_allowed(resource, LIST)),
             };
         };
@@ -59,7 +59,7 @@ impl Rest {
             Method::PUT => write::replace(&self.engine, request, target).await,
             Method::PATCH => write::patch(&self.engine, request, target).await,
             Method::DELETE => write::delete(&self.engine, request, target).await,
-            Method::OPTIONS => Ok(options(RECORD)),
+            Method::OPTIONS => Engine::resource(&self.engine.gate(), resource).map(|_| options(RECORD)),
             _ => Err(self.not_allowed(resource, RECORD)),
         }
     }

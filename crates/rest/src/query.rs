@@ -1,6 +1,6 @@
 //! Query parameters of lists and records.
 
-use model::{Code, Flaw, Problem, problem::Place};
+use model::Problem;
 use rules::query::Query;
 use web::{Parameters, parse_sort, short_filters, take_expand, take_fields, take_filter, whole_number};
 
@@ -48,20 +48,6 @@ pub(crate) fn of_export(text: Option<&str>) -> Result<Query, Problem> {
     }
     short_filters(parameters, &mut query)?;
     Ok(query)
-}
-
-/// A name that is no field may be a parameter's, with a slip of the pen.
-pub(crate) fn suggest(mut problem: Problem, names: &[&str]) -> Problem {
-    let [Flaw { at: Place::Parameter(name), detail, .. }] = problem.errors.as_mut_slice() else { return problem };
-    if problem.code == Code::BadParameter
-        && !detail.contains("did you mean")
-        && !names.contains(&name.as_str())
-        && let Some(near) = rules::nearest(name, names.iter().copied())
-    {
-        detail.push_str(&format!("; did you mean `{near}`?"));
-        problem.detail.clone_from(detail);
-    }
-    problem
 }
 
 /// What a record is asked for.

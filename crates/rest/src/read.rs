@@ -32,10 +32,8 @@ pub(crate) async fn list(
         return export::answer(engine, request, resource, form).await;
     }
     let asked = query::of_list(request.query)?;
-    let answer = engine
-        .list(request.caller(), resource, asked)
-        .await
-        .map_err(|problem| query::suggest(problem, &query::NAMES))?;
+    let answer =
+        engine.list(request.caller(), resource, asked).await.map_err(|problem| web::suggest(problem, &query::NAMES))?;
     let mut reply = answered(request, answer.body, &answer.tag);
     reply.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
     if let Some(next) = answer.next {

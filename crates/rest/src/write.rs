@@ -19,6 +19,9 @@ pub(crate) async fn create(
     json_accepted(request)?;
     query::none(request.query)?;
     let body = request.json(JSON, ("accept", "application/json")).await?;
+    if let Some(records) = body.as_array() {
+        request.charge(records.len())?;
+    }
     let answer = engine.create(request.caller(), resource, &body).await?;
     let location = (!answer.id.is_empty()).then(|| format!("/api/{resource}/{}", answer.id));
     Ok(written(answer, location))

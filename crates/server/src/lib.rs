@@ -2,11 +2,13 @@
 
 pub mod assemble;
 pub mod cli;
+mod connection;
+mod lobby;
 pub mod logging;
 pub mod mount;
 mod pages;
 mod pause;
+mod problems;
 mod public;
 mod retention;
 pub mod serve;
-mod stalled;

@@ -3,13 +3,13 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use engine::Engine;
-use http::{Method, Response};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use live::Live;
 use model::{Code, Problem};
 use rest::Rest;
 use web::{Body, Door, Metrics, Request};
 
-use crate::{pages, pause::Pause, public::Public};
+use crate::{pages, pause::Pause, problems, public::Public};
 
 /// All protocols of the program.
 pub struct Protocols {
@@ -55,29 +55,51 @@ impl Protocols {
                 let id = percent_encoding::percent_decode_str(id).decode_utf8().map_err(|_| Problem::not_found())?;
                 self.rest.answer(request, resource, Some(&id)).await
             }
-            ("livez", None, None, None) => only_get(request).map(|()| pages::alive()),
+            ("livez", None, None, None) => readable(request, || Ok(pages::alive())),
             ("readyz", None, None, None) => {
-                only_get(request)?;
-                self.engine.store().ready(self.engine.gate().catalog()).await?;
-                Ok(pages::ready())
+                if request.method != Method::OPTIONS {
+                    self.engine.store().ready(self.engine.gate().catalog()).await?;
+                }
+                readable(request, || Ok(pages::ready()))
             }
-            ("metrics", None, None, None) => only_get(request).map(|()| pages::metrics(&self.metrics)),
-            ("problems", Some(slug), None, None) => {
-                only_get(request)?;
-                pages::problem(slug).ok_or_else(|| no_such_path(path))
-            }
+            ("metrics", None, None, None) => readable(request, || Ok(pages::metrics(&self.metrics))),
+            ("problems", Some(slug), None, None) => match problems::find(slug) {
+                Some(code) => readable(request, || problems::page(code, request.headers)),
+                None => Err(problems::unknown(slug)),
+            },
+            // The server as a whole (RFC 9110, 9.3.7).
+            ("*", None, None, None) if request.method == Method::OPTIONS => Ok(options(EVERYTHING)),
             _ => self.public.answer(request).await?.ok_or_else(|| no_such_path(path)),
         }
     }
 }
 
-fn only_get(request: &Request<'_>) -> Result<(), Problem> {
-    if matches!(request.method, Method::GET | Method::HEAD) {
-        return Ok(());
+/// What can be read and not written.
+const READABLE: &str = "GET, HEAD, OPTIONS";
+/// What the server knows at all.
+const EVERYTHING: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// A page that can only be read.
+pub(crate) fn readable(
+    request: &Request<'_>,
+    page: impl FnOnce() -> Result<Response<Body>, Problem>,
+) -> Result<Response<Body>, Problem> {
+    match request.method {
+        Method::GET | Method::HEAD => page(),
+        Method::OPTIONS => Ok(options(READABLE)),
+        _ => {
+            let mut problem = Problem::new(Code::MethodNotAllowed, format!("allowed here: {READABLE}"));
+            problem.extra.allow = Some(READABLE);
+            Err(problem)
+        }
     }
-    let mut problem = Problem::new(Code::MethodNotAllowed, "allowed here: GET, HEAD");
-    problem.extra.allow = Some("GET, HEAD");
-    Err(problem)
+}
+
+fn options(allow: &'static str) -> Response<Body> {
+    let mut reply = Response::new(Body::empty());
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    reply
 }
 
 fn no_such_path(path: &str) -> Problem {

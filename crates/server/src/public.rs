@@ -13,9 +13,11 @@ use std::{
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use model::{Code, Problem};
+use model::Problem;
 use percent_encoding::percent_decode_str;
 use web::{Body, Request};
+
+use crate::mount::readable;
 
 /// What is read of a large file at a time, and up to what length a file is sent in one piece: bytes.
 const PIECE: u64 = 256 << 10;
@@ -67,7 +69,7 @@ impl Public {
     /// Answers a request for a path that is no one else's; none where there is no file for it.
     ///
     /// # Errors
-    /// 405 for another method than GET and HEAD where there is a file, 416 for a range that it has not.
+    /// 405 for another method than GET, HEAD and OPTIONS where there is a file, 416 for a range that it has not.
     pub(crate) async fn answer(&self, request: &Request<'_>) -> Result<Option<Response<Body>>, Problem> {
         let Some(relative) = relative(request.path) else { return Ok(None) };
         let (root, path) = (self.root.clone(), request.path.to_owned());
@@ -78,9 +80,7 @@ impl Public {
             Ok(Place::Nothing) | Err(_) => return Ok(None),
         };
         if !matches!(request.method, Method::GET | Method::HEAD) {
-            let mut problem = Problem::new(Code::MethodNotAllowed, "allowed here: GET, HEAD");
-            problem.extra.allow = Some("GET, HEAD");
-            return Err(problem);
+            return readable(request, || Err(Problem::not_found())).map(Some);
         }
         send(*found, request).await.map(Some)
     }

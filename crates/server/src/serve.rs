@@ -3,7 +3,6 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -11,29 +10,16 @@ use std::{
 use app::settings::{CorsOrigins, LogFormat, Settings};
 use auth::Auth;
 use engine::Engine;
-use hyper::service::service_fn;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-};
 use live::Live;
 use rest::Rest;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use web::{Cors, Limits, Manners, Metrics, RequestLog, TrustedProxies};
+use web::{Cors, Limits, Manners, Metrics, Per, Rate, Rates, RequestLog, TrustedProxies};
 
-use crate::{mount::Protocols, pause::Pause, public::Public, retention, stalled::Patient};
+use crate::{connection::HEADERS, lobby::Lobby, mount::Protocols, pause::Pause, public::Public, retention};
 
-/// The most bytes of a request's headers.
-const HEADERS: usize = 32 << 10;
-/// How long a client may take for the headers of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// How long a client may leave a piece of an answer unread.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Files that are open besides connections of clients: databases, logs.
+const OTHER_FILES: u64 = 64;
 
 /// What differs between production and development.
 #[derive(Debug, Clone, Copy, Default)]
@@ -81,13 +67,10 @@ impl Server {
         let manners = manners(settings, &engine, &live, Arc::clone(&log), &pause, options);
         let stop = CancellationToken::new();
         let connections = TaskTracker::new();
-        let accepting = tokio::spawn(accept(
-            listener,
-            Arc::new(manners),
-            connections.clone(),
-            stop.clone(),
-            settings.server.max_connections,
-        ));
+        let most = settings.server.max_connections;
+        raise_file_limit(most);
+        let lobby = Lobby::new(Arc::new(manners), connections.clone(), stop.clone(), most);
+        let accepting = tokio::spawn(Arc::new(lobby).accept(listener));
         let trimming = tokio::spawn(retention::keep(Arc::clone(&engine), settings.events.retention));
         let patience = settings.server.shutdown_timeout;
         Ok(Self { address, stop, connections, patience, engine, live, log, pause, accepting, trimming })
@@ -172,67 +155,49 @@ fn manners(
         },
         cors: Cors::new(origins),
         proxies,
+        rates: rates(settings),
         metrics,
         log,
         prefix: rand::random(),
         number: 0.into(),
         timing: options.timing,
+        secure: settings.server.public_url.starts_with("https:"),
         clock: Box::new(move || clock.now()),
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    manners: Arc<Manners>,
-    connections: TaskTracker,
-    stop: CancellationToken,
-    most: usize,
-) {
-    let places = Arc::new(Semaphore::new(most));
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => return,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                let (manners, stop) = (Arc::clone(&manners), stop.clone());
-                connections.spawn(async move {
-                    connection(stream, peer, manners, stop).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                // Out of descriptors, most likely: wait until some are free again.
-                tracing::warn!(error = %error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
+/// None where there are none, so that they cost nothing.
+fn rates(settings: &Settings) -> Option<Rates> {
+    let per = |per| match per {
+        app::settings::Per::Address => Per::Address,
+        app::settings::Per::Caller => Per::Caller,
+        app::settings::Per::All => Per::All,
+    };
+    let rates: Vec<Rate> = settings
+        .limits
+        .iter()
+        .map(|limit| Rate {
+            paths: limit.paths.clone(),
+            count: limit.count,
+            period: limit.period,
+            burst: limit.burst,
+            per: per(limit.per),
+        })
+        .collect();
+    (!rates.is_empty()).then(|| Rates::new(rates))
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, manners: Arc<Manners>, stop: CancellationToken) {
-    // Answers are written whole, so nothing is gained by waiting for more.
-    let _ = stream.set_nodelay(true);
-    let counted = manners.metrics.connected();
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADERS * 4);
-    builder.http2().timer(TokioTimer::new()).max_header_list_size(HEADERS as u32 * 2).max_concurrent_streams(128);
-    let service = service_fn(|request| {
-        let manners = Arc::clone(&manners);
-        async move { Ok::<_, std::convert::Infallible>(manners.serve(request, peer.ip()).await) }
-    });
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIMEOUT)), service));
-    let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
-        () = stop.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(error = %error, "a connection ended badly");
+/// Takes as many files as the system allows: every connection is one, and the usual limit is that of an interactive shell.
+fn raise_file_limit(connections: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let known = getrlimit(Resource::Nofile);
+    if known.current != known.maximum {
+        // Where that fails, the limit is as it was, and the warning below says so.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: known.maximum, maximum: known.maximum });
     }
-    drop(counted);
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let needed = connections as u64 + OTHER_FILES;
+    if files < needed {
+        tracing::warn!(files, needed, "the limit of open files is lower than server.max_connections needs (ulimit -n)");
+    }
 }

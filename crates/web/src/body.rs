@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use http_body::{Frame, SizeHint};
 
 /// A stream of pieces of a body; it ends with none.
@@ -50,6 +51,29 @@ impl Body {
         match self {
             Self::Whole(bytes) => Some(bytes.as_ref().map_or(0, Bytes::len)),
             Self::Stream(_) | Self::Pieces(_) => None,
+        }
+    }
+
+    /// Its pieces, where it is made as it is sent; the body itself where it is at hand.
+    ///
+    /// # Errors
+    /// Not a fault: a body at hand.
+    pub fn into_pieces(self) -> Result<Pieces, Self> {
+        match self {
+            Self::Whole(bytes) => Err(Self::Whole(bytes)),
+            Self::Stream(stream) => Ok(Box::pin(stream.map(Ok))),
+            Self::Pieces(pieces) => Ok(pieces),
+        }
+    }
+
+    /// The same body; where it is made as it is sent, the guard lives as long.
+    #[must_use]
+    pub fn with_guard(self, guard: impl Send + 'static) -> Self {
+        match self.into_pieces() {
+            Err(whole) => whole,
+            Ok(pieces) => Self::Pieces(Box::pin(pieces.inspect(move |_| {
+                let _ = &guard;
+            }))),
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
-use crate::body::Body;
+use crate::{body::Body, vary};
 
 /// What a page of another origin may send.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
-const HEADERS: &str = "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID, Prefer, X-Request-Id, traceparent";
+const HEADERS: &str = "Authorization, Content-Type, Content-Encoding, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID, \
+                       Mainstay-Session, Prefer, X-Request-Id, traceparent, tracestate";
 /// What a page of another origin may read besides the body.
-const EXPOSED: &str = "ETag, Link, Location, Retry-After, X-Request-Id";
+const EXPOSED: &str = "ETag, Link, Location, Retry-After, WWW-Authenticate, Allow, Accept-Patch, Preference-Applied, \
+                       Idempotency-Replayed, RateLimit, RateLimit-Policy, Server-Timing, X-Request-Id, traceparent";
 
 /// The origins whose pages may call.
 #[derive(Debug, Clone, Default)]
@@ -50,12 +52,14 @@ impl Cors {
         if self.origins.is_empty() {
             return;
         }
-        let named = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.contains("Origin"));
-        if !self.any && !reply.get_all(header::VARY).iter().any(named) {
-            reply.append(header::VARY, HeaderValue::from_static("Origin"));
+        if !self.any {
+            vary::add(reply, "Origin");
         }
         if let Some(origin) = self.allowed(request) {
             reply.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            if !self.any {
+                reply.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            }
             reply.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
         }
     }

@@ -8,6 +8,8 @@ use std::{io::Write, sync::Arc, time::Duration};
 use model::json;
 use parking_lot::{Condvar, Mutex};
 
+use crate::trace::Trace;
+
 /// The most bytes that wait to be written.
 const BUFFER: usize = 4 << 20;
 /// How long a line may wait.
@@ -36,6 +38,7 @@ pub(crate) struct Line<'a> {
     pub(crate) duration: Duration,
     pub(crate) address: std::net::IpAddr,
     pub(crate) actor: Option<&'a str>,
+    pub(crate) trace: Trace,
 }
 
 /// Where request lines go.
@@ -153,6 +156,11 @@ fn write_json(line: &Line<'_>, out: &mut Vec<u8>) {
     if let Some(actor) = line.actor {
         out.extend_from_slice(b",\"actor\":");
         json::write_string(actor, out);
+    }
+    let Trace { trace_id, span_id, .. } = line.trace;
+    let _ = write!(out, ",\"trace_id\":\"{trace_id:032x}\",\"span_id\":\"{span_id:016x}\"");
+    if let Some(parent) = line.trace.parent_id {
+        let _ = write!(out, ",\"parent_id\":\"{parent:016x}\"");
     }
     out.extend_from_slice(b"}\n");
 }

@@ -14,18 +14,25 @@ use std::{
 
 use auth::Auth;
 use futures_util::FutureExt as _;
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use model::{Code, Problem};
 
 use crate::{
     body::Body,
     client::TrustedProxies,
+    coding::{CODINGS, Preference},
+    compress,
     cors::Cors,
+    inflate,
     log::{Line, RequestLog},
     metrics::Metrics,
+    rates::{Account, Rates},
     reply::problem_reply,
     request::Request,
+    tags,
+    trace::{Trace, mix},
 };
 
 /// The longest request target, in bytes.
@@ -39,6 +46,11 @@ pub trait Door: Send + Sync + 'static {
         request: &'a mut Request<'_>,
     ) -> Pin<Box<dyn Future<Output = Result<Response<Body>, Problem>> + Send + 'a>>;
 }
+
+/// An extension of a request that came with both `Content-Length` and `Transfer-Encoding`, by which a proxy on the way
+/// may have seen another request than we do (RFC 9112, 6.1).
+#[derive(Debug, Clone, Copy)]
+pub struct Ambiguous;
 
 /// Bounds on what a request may take.
 #[derive(Debug, Clone, Copy)]
@@ -63,18 +75,22 @@ pub struct Manners {
     pub cors: Cors,
     /// Believed proxies.
     pub proxies: TrustedProxies,
+    /// How often callers may ask.
+    pub rates: Option<Rates>,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// The request log.
     pub log: Arc<RequestLog>,
     /// What time it is: microseconds of UTC.
     pub clock: Box<dyn Fn() -> i64 + Send + Sync>,
-    /// Request ids of this process begin with it.
+    /// Chance: request ids of this process begin with its lower half, and traces are made from all of it.
     pub prefix: u64,
     /// Numbers them.
     pub number: AtomicU64,
     /// Whether answers tell how long they took (development).
     pub timing: bool,
+    /// Whether browsers are told to come by TLS only (`server.public_url` is https).
+    pub secure: bool,
 }
 
 impl Manners {
@@ -82,9 +98,13 @@ impl Manners {
     pub async fn serve(&self, request: http::Request<Incoming>, peer: IpAddr) -> Response<Body> {
         let started = Instant::now();
         let active = self.metrics.begin();
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        let preference = Preference::of(&parts.headers);
+        let known = tags::unmark(&mut parts.headers, preference);
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let chance = mix(self.prefix ^ number);
         let mut request = Request {
-            id: self.request_id(&parts.headers),
+            id: self.request_id(number, &parts.headers),
             address: self.proxies.client(peer, &parts.headers),
             identity: self.auth.anonymous(),
             path: parts.uri.path(),
@@ -94,11 +114,34 @@ impl Manners {
             max_body: self.limits.max_body,
             body: Some(body),
             method: parts.method,
+            trace: Trace::of(&parts.headers, chance, mix(chance)),
+            rates: self.rates.as_ref(),
+            account: Account::default(),
         };
         let mut reply = match self.cors.preflight(&request.method, request.headers) {
             Some(reply) => reply,
-            None => self.answer(&mut request).await,
+            None => {
+                let well_formed = well_formed(&request, parts.version, parts.extensions.get::<Ambiguous>().is_some());
+                let outcome = match well_formed.and_then(|()| acceptable(preference)) {
+                    Ok(()) => self.answer(&mut request).await,
+                    Err(problem) => Err(problem),
+                };
+                outcome.unwrap_or_else(|problem| problem_reply(&problem, &request))
+            }
         };
+        if !reply.status().is_success() && request.body.as_ref().is_some_and(|body| !body.is_end_stream()) {
+            request.drain().await;
+        }
+        match known {
+            Some(known) if reply.status() == StatusCode::NOT_MODIFIED => tags::remark(reply.headers_mut(), &known),
+            _ => {}
+        }
+        if !compress::is_secret(request.path) {
+            compress::compress(&request.method, preference, &mut reply);
+        }
+        if parts.extensions.get::<Ambiguous>().is_some() {
+            reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         self.dress(&request, &mut reply, started);
         self.record(&request, &reply, started);
         drop(active);
@@ -108,26 +151,59 @@ impl Manners {
         reply
     }
 
-    /// The door's answer, or a problem: for what is out of bounds, takes too long or panics.
-    async fn answer(&self, request: &mut Request<'_>) -> Response<Body> {
-        let outcome = match self.within_bounds(request) {
-            Ok(()) => {
-                let work = AssertUnwindSafe(self.identified(request)).catch_unwind();
-                match tokio::time::timeout(self.limits.request_timeout, work).await {
-                    Ok(Ok(outcome)) => outcome,
-                    Ok(Err(panic)) => Err(Problem::internal(format!("panic: {}", message(&*panic)))),
-                    Err(_) => Err(Problem::unavailable("the request took too long", "the time limit was reached", 1)),
-                }
-            }
-            Err(problem) => Err(problem),
+    /// A whole answer in HTTP/1.1 for what is refused before there is a request; the connection ends with it.
+    #[must_use]
+    pub fn refuse(&self, peer: IpAddr, status: u16) -> Vec<u8> {
+        let problem = unread(status);
+        let headers = HeaderMap::new();
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let chance = mix(self.prefix ^ number);
+        let mut request = Request::new(Method::from_bytes(b"OTHER").unwrap_or_default(), "", None, &headers);
+        request.id = self.request_id(number, &headers);
+        request.address = peer.to_canonical();
+        request.now = (self.clock)();
+        request.trace = Trace::of(&headers, chance, mix(chance));
+        let active = self.metrics.begin();
+        let mut reply = problem_reply(&problem, &request);
+        let started = Instant::now();
+        self.dress(&request, &mut reply, started);
+        self.record(&request, &reply, started);
+        drop(active);
+        let status = reply.status();
+        let mut text =
+            format!("HTTP/1.1 {} {}\r\n", status.as_u16(), status.canonical_reason().unwrap_or("")).into_bytes();
+        for (name, value) in reply.headers() {
+            text.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        let body = match reply.into_body() {
+            Body::Whole(Some(bytes)) => bytes,
+            Body::Whole(None) | Body::Stream(_) | Body::Pieces(_) => bytes::Bytes::new(),
         };
-        outcome.unwrap_or_else(|problem| problem_reply(&problem, request))
+        text.extend(format!("content-length: {}\r\nconnection: close\r\n\r\n", body.len()).into_bytes());
+        text.extend(body);
+        text
+    }
+
+    /// The door's answer, or a problem: for what is out of bounds, takes too long or panics.
+    async fn answer(&self, request: &mut Request<'_>) -> Result<Response<Body>, Problem> {
+        self.within_bounds(request)?;
+        let work = AssertUnwindSafe(self.identified(request)).catch_unwind();
+        match tokio::time::timeout(self.limits.request_timeout, work).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(panic)) => Err(Problem::internal(format!("panic: {}", message(&*panic)))),
+            Err(_) => Err(Problem::unavailable("the request took too long", "the time limit was reached", 1)),
+        }
     }
 
     async fn identified(&self, request: &mut Request<'_>) -> Result<Response<Body>, Problem> {
+        // Before anything is looked up, so that trying keys is limited, too.
+        request.charge_itself(false)?;
         if let Some(shown) = request.headers.get(header::AUTHORIZATION) {
             request.identity = self.auth.identify(Some(shown.to_str().unwrap_or(""))).await?;
         }
+        request.charge_itself(true)?;
+        // Before anything is done, so that nobody has to think of it who reads the body.
+        inflate::coding_of(request.headers)?;
         self.door.answer(request).await
     }
 
@@ -146,7 +222,7 @@ impl Manners {
     }
 
     /// The id that came, if it is sane, or a new one.
-    fn request_id(&self, headers: &HeaderMap) -> Arc<str> {
+    fn request_id(&self, number: u64, headers: &HeaderMap) -> Arc<str> {
         let sane = |id: &&str| {
             (1..=128).contains(&id.len())
                 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':'))
@@ -154,7 +230,6 @@ impl Manners {
         if let Some(id) = headers.get("x-request-id").and_then(|id| id.to_str().ok()).filter(sane) {
             return id.into();
         }
-        let number = self.number.fetch_add(1, Ordering::Relaxed);
         let mut text = *b"00000000-00000000";
         hexadecimal(self.prefix, &mut text[..8]);
         hexadecimal(number, &mut text[9..]);
@@ -169,7 +244,17 @@ impl Manners {
         }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        if self.secure {
+            let year = HeaderValue::from_static("max-age=31536000");
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+        }
+        if let Ok(trace) = HeaderValue::from_str(&request.trace.to_string()) {
+            headers.insert("traceparent", trace);
+        }
         self.cors.finish(request.headers, headers);
+        if let Some(rates) = &self.rates {
+            rates.tell(&request.account, headers);
+        }
         if self.timing {
             let took = format!("total;dur={:.3}", started.elapsed().as_secs_f64() * 1000.0);
             if let Ok(took) = HeaderValue::from_str(&took) {
@@ -193,8 +278,49 @@ impl Manners {
             duration,
             address: request.address,
             actor: request.identity.actor.as_deref(),
+            trace: request.trace,
         });
     }
+}
+
+/// Why there is no request, by the status that tells so.
+fn unread(status: u16) -> Problem {
+    match status {
+        431 => Problem::new(
+            Code::HeadersTooLarge,
+            "the headers are too many or too large: 100 of them, 32768 bytes at most",
+        ),
+        414 => Problem::new(Code::UriTooLong, format!("the path and query have more than {TARGET} bytes")),
+        503 => {
+            let mut problem = Problem::new(Code::Unavailable, "too many connections are open");
+            problem.extra.retry_after = Some(1);
+            problem
+        }
+        _ => Problem::new(Code::BadRequest, "this is not a request of HTTP/1.1 as RFC 9112 has it"),
+    }
+}
+
+/// What hyper lets pass and the standard does not.
+fn well_formed(request: &Request<'_>, version: Version, ambiguous: bool) -> Result<(), Problem> {
+    if ambiguous {
+        let detail = "the request has both `Content-Length` and `Transfer-Encoding`: send one of them";
+        return Err(Problem::new(Code::BadRequest, detail));
+    }
+    let hosts = request.headers.get_all(header::HOST).iter().count();
+    if hosts > 1 || hosts == 0 && version == Version::HTTP_11 {
+        return Err(Problem::new(Code::BadRequest, "the request needs one `Host` header"));
+    }
+    Ok(())
+}
+
+/// # Errors
+/// 406 where no coding is taken, not even none.
+fn acceptable(preference: Preference) -> Result<(), Problem> {
+    if preference.is_impossible() {
+        let detail = format!("`Accept-Encoding` takes nothing that can be made here: {CODINGS}");
+        return Err(Problem::new(Code::NotAcceptable, detail));
+    }
+    Ok(())
 }
 
 fn hexadecimal(mut number: u64, out: &mut [u8]) {

@@ -84,7 +84,10 @@ impl Parameters {
         let Some((name, _)) = self.pairs.first() else { return Ok(()) };
         let help = match known {
             [] => "; this call takes no parameters".to_owned(),
-            known => format!("; known here: {}", known.join(", ")),
+            known => match rules::nearest(name, known.iter().copied()) {
+                Some(near) => format!("; did you mean `{near}`?"),
+                None => format!("; known here: {}", known.join(", ")),
+            },
         };
         Err(Problem::parameter(name, format!("unknown parameter `{name}`{help}")))
     }

@@ -1,6 +1,6 @@
 //! Query parameters that say which records are meant and what of them, for every protocol that has a query string.
 
-use model::{Code, Problem};
+use model::{Code, Flaw, Problem, problem::Place};
 use rules::{
     ShortOperator,
     query::{Query, SORT_KEYS, ShortFilter},
@@ -11,6 +11,8 @@ use crate::parameters::Parameters;
 /// The most short filters, and values of one `in`.
 const SHORT: usize = 32;
 const IN: usize = 200;
+/// The operators, for messages.
+const OPERATORS: [&str; 8] = ["eq", "ne", "gt", "gte", "lt", "lte", "in", "contains"];
 
 /// Takes `filter`: CEL over the record's fields.
 ///
@@ -75,6 +77,21 @@ pub fn short_filters(parameters: Parameters, query: &mut Query) -> Result<(), Pr
     parameters.rest().into_iter().try_for_each(|(name, value)| short(&name, value, query))
 }
 
+/// A name that is no field may be a parameter's, with a slip of the pen.
+#[must_use]
+pub fn suggest(mut problem: Problem, names: &[&str]) -> Problem {
+    let [Flaw { at: Place::Parameter(name), detail, .. }] = problem.errors.as_mut_slice() else { return problem };
+    if problem.code == Code::BadParameter
+        && !detail.contains("did you mean")
+        && !names.contains(&name.as_str())
+        && let Some(near) = rules::nearest(name, names.iter().copied())
+    {
+        detail.push_str(&format!("; did you mean `{near}`?"));
+        problem.detail.clone_from(detail);
+    }
+    problem
+}
+
 fn short(name: &str, value: String, query: &mut Query) -> Result<(), Problem> {
     if query.form.short.len() >= SHORT {
         return Err(Problem::new(Code::BadParameter, format!("{SHORT} short filters at most; use `filter`")));
@@ -84,7 +101,11 @@ fn short(name: &str, value: String, query: &mut Query) -> Result<(), Problem> {
         Some((field, rest)) => {
             let word = rest.strip_suffix(']').unwrap_or("");
             let operator = ShortOperator::from_name(word).ok_or_else(|| {
-                let detail = format!("`{name}` has no operator that is known: eq, ne, gt, gte, lt, lte, in, contains");
+                let help = match rules::nearest(word, OPERATORS) {
+                    Some(near) => format!("did you mean `{field}[{near}]`?"),
+                    None => format!("known are {}", OPERATORS.join(", ")),
+                };
+                let detail = format!("`{name}` has no operator that is known; {help}");
                 Problem::parameter(name, detail)
             })?;
             (field, operator)

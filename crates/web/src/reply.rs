@@ -30,10 +30,11 @@ pub fn problem_reply(problem: &Problem, request: &Request<'_>) -> Response<Body>
     if let Some(cause) = &problem.cause {
         let request_id = &*request.id;
         let code = problem.code.slug();
+        let trace_id = format!("{:032x}", request.trace.trace_id);
         if problem.code.status() >= 500 {
-            tracing::error!(request_id, code, cause, "a request failed");
+            tracing::error!(request_id, trace_id, code, cause, "a request failed");
         } else {
-            tracing::warn!(request_id, code, cause, "a request was refused");
+            tracing::warn!(request_id, trace_id, code, cause, "a request was refused");
         }
     }
     let document = problem.to_json(request.path, &request.id);

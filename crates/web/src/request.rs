@@ -1,18 +1,30 @@
 //! A request as doors see it.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, header};
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use model::{Caller, Code, Problem, caller::Identity};
 use serde_json::Value as Json;
 
-use crate::json;
+use crate::{
+    inflate, json,
+    rates::{Account, Rates, Who},
+    trace::Trace,
+};
 
-/// How much of a refused body is read, so that its sender gets to read the answer: bytes.
+/// How much of a refused body is read, so that its sender gets to read the answer: bytes, and for how long.
 const DRAINED: usize = 16 << 20;
+const DRAINING: Duration = Duration::from_secs(5);
+/// How long a client may take for the next piece of a body.
+const PIECE: Duration = Duration::from_secs(15);
 
 /// A request, with what the manners found out about it.
 pub struct Request<'a> {
@@ -34,11 +46,68 @@ pub struct Request<'a> {
     pub now: i64,
     /// The most bytes of a body.
     pub max_body: usize,
-    /// The body, until it is read.
+    /// The body as it comes, until it is read; [`Self::bytes`] reads it out of its coding.
     pub body: Option<Incoming>,
+    /// Its place in a trace.
+    pub trace: Trace,
+    pub(crate) rates: Option<&'a Rates>,
+    pub(crate) account: Account,
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// A request of a stranger on this machine, without a body.
+    #[must_use]
+    pub fn new(method: Method, path: &'a str, query: Option<&'a str>, headers: &'a HeaderMap) -> Self {
+        Self {
+            id: "".into(),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            identity: Arc::new(Identity::anonymous()),
+            method,
+            path,
+            query,
+            headers,
+            now: 0,
+            max_body: 0,
+            body: None,
+            trace: Trace::of(headers, 1, 1),
+            rates: None,
+            account: Account::default(),
+        }
+    }
+
+    /// Charges the request as `operations` of its own path instead of one, against the rates of `[limits]`: to be called
+    /// before they are done.
+    ///
+    /// # Errors
+    /// 429 where that is more than the caller has left; then none of them is charged.
+    pub fn charge(&mut self, operations: usize) -> Result<(), Problem> {
+        let Some(rates) = self.rates else { return Ok(()) };
+        let who = Who { address: self.address, identity: &self.identity };
+        rates.same(&mut self.account, who, u32::try_from(operations).unwrap_or(u32::MAX))
+    }
+
+    /// Charges the operations that a request carries, each by its method and path: to be called before they are done.
+    ///
+    /// # Errors
+    /// 429 where that is more than the caller has left; then none of them is charged.
+    pub fn charge_each<'o>(&mut self, operations: impl IntoIterator<Item = (&'o str, &'o str)>) -> Result<(), Problem> {
+        let Some(rates) = self.rates else { return Ok(()) };
+        let who = Who { address: self.address, identity: &self.identity };
+        rates.more(&mut self.account, who, operations)
+    }
+
+    /// Charges the request itself, before or after it is known who asks.
+    pub(crate) fn charge_itself(&mut self, identified: bool) -> Result<(), Problem> {
+        let Some(rates) = self.rates else { return Ok(()) };
+        let who = Who { address: self.address, identity: &self.identity };
+        let method = self.method.as_str();
+        if identified {
+            rates.identified(&mut self.account, who, method, self.path)
+        } else {
+            rates.arrive(&mut self.account, who, method, self.path)
+        }
+    }
+
     /// What rules know of the request.
     #[must_use]
     pub fn caller(&self) -> Caller {
@@ -93,27 +162,32 @@ impl Request<'_> {
         json::parse(&bytes)
     }
 
-    /// The body, whole.
+    /// The body, whole and out of its content coding.
     ///
     /// # Errors
-    /// 413 for more bytes than allowed, 400 for a body that breaks off.
+    /// 413 for more bytes than allowed, coded or not, 400 for a body that breaks off or is not of its coding, 408 for one
+    /// that stops coming.
     pub async fn bytes(&mut self) -> Result<Bytes, Problem> {
-        let too_large =
-            |most: usize| Problem::new(Code::PayloadTooLarge, format!("the body has more than {most} bytes"));
+        let coding = inflate::coding_of(self.headers)?;
+        let sent = self.sent_bytes().await?;
+        match coding {
+            Some(coding) => inflate::inflate(coding, &sent, self.max_body).await,
+            None => Ok(sent),
+        }
+    }
+
+    /// The body as it was sent.
+    async fn sent_bytes(&mut self) -> Result<Bytes, Problem> {
         let most = self.max_body;
         let announced = self.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
         if announced.is_some_and(|length| length > most) {
-            // A client that waits for `100 Continue` has sent nothing yet.
-            if self.headers.get(header::EXPECT).is_none() {
-                self.drain().await;
-            }
+            self.drain().await;
             return Err(too_large(most));
         }
         let Some(mut body) = self.body.take() else { return Ok(Bytes::new()) };
         let mut first: Option<Bytes> = None;
         let mut rest = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Problem::new(Code::BadRequest, "the body broke off"))?;
+        while let Some(frame) = next_piece(&mut body).await? {
             let Ok(data) = frame.into_data() else { continue };
             match &first {
                 None if data.len() <= most => first = Some(data),
@@ -137,15 +211,38 @@ impl Request<'_> {
         }
     }
 
-    /// Reads and forgets what is left of the body, up to a limit; the time limit of the request holds here, too.
+    /// Reads and forgets what is left of the body, up to limits of bytes and time, so that a client that writes before it
+    /// reads gets to read the answer.
     pub async fn drain(&mut self) {
         let Some(mut body) = self.body.take() else { return };
-        let mut read = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            read += frame.data_ref().map_or(0, Bytes::len);
-            if read > DRAINED {
-                return;
+        // A client that waits for `100 Continue` has sent nothing yet.
+        if body.is_end_stream() || self.headers.contains_key(header::EXPECT) {
+            return;
+        }
+        let reading = async {
+            let mut read = 0;
+            while let Some(Ok(frame)) = body.frame().await {
+                read += frame.data_ref().map_or(0, Bytes::len);
+                if read > DRAINED {
+                    return;
+                }
             }
+        };
+        // Who is still not done by then has had its chance.
+        let _ = tokio::time::timeout(DRAINING, reading).await;
+    }
+}
+
+fn too_large(most: usize) -> Problem {
+    Problem::new(Code::PayloadTooLarge, format!("the body has more than {most} bytes"))
+}
+
+async fn next_piece(body: &mut Incoming) -> Result<Option<Frame<Bytes>>, Problem> {
+    match tokio::time::timeout(PIECE, body.frame()).await {
+        Ok(frame) => frame.transpose().map_err(|_| Problem::new(Code::BadRequest, "the body broke off")),
+        Err(_) => {
+            let detail = format!("nothing more of the body came for {} s", PIECE.as_secs());
+            Err(Problem::new(Code::RequestTimeout, detail))
         }
     }
 }

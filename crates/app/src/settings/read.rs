@@ -10,7 +10,7 @@ use super::{
     Sqlite, Synchronous,
     environment::variable,
     keys::{self, Form, LATER, SECTIONS},
-    roles, services,
+    limits, roles, services,
 };
 use crate::{
     diagnostic::Report,
@@ -23,7 +23,7 @@ use crate::{
 
 /// Reads all settings. Where one is wrong, that is reported and its default stands in for it.
 pub(crate) fn read(file: &Table, directory: &Path, environment: &Environment, report: &mut Report) -> Settings {
-    let names: Vec<&str> = SECTIONS.iter().map(|section| section.name).chain(["roles"]).collect();
+    let names: Vec<&str> = SECTIONS.iter().map(|section| section.name).chain(["roles", limits::SECTION]).collect();
     check_keys_or(file, &names, LATER, section_of, report);
     for section in SECTIONS {
         let Some(entry) = file.get(section.name) else { continue };
@@ -34,6 +34,7 @@ pub(crate) fn read(file: &Table, directory: &Path, environment: &Environment, re
     }
     environment.check(report);
     let roles = roles::read(file, report);
+    let limits = limits::read(file, report);
     let mut reader = Reader { file, directory, environment, report };
     let server = read_server(&mut reader);
     Settings {
@@ -73,6 +74,7 @@ pub(crate) fn read(file: &Table, directory: &Path, environment: &Environment, re
         },
         auth: Auth { master_key: read_master_key(&mut reader) },
         roles,
+        limits,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The request and the text of the answer.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, Response};
 use http_body_util::BodyExt as _;
@@ -29,18 +29,9 @@ async fn ask(world: &World, resource: &str, asked: Asked<'_>) -> Result<Response
         .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value)))
         .collect();
     let path = format!("/api/{resource}/events");
-    let mut request = Request {
-        id: "r1".into(),
-        address: Ipv4Addr::LOCALHOST.into(),
-        identity: asked.who,
-        method: asked.method,
-        path: &path,
-        query: asked.query,
-        headers: &headers,
-        now: 0,
-        max_body: 0,
-        body: None,
-    };
+    let mut request = Request::new(asked.method, &path, asked.query, &headers);
+    request.id = "r1".into();
+    request.identity = asked.who;
     world.live.answer(&mut request, resource).await
 }
 

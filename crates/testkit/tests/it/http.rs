@@ -38,8 +38,14 @@ both! {
         assert!(allowed.header("vary").contains("Origin"));
         assert_eq!(preflight("https://evil.example").await.header("access-control-allow-origin"), "");
         let get = person.send(Method::GET, "/api/notes", &[("origin", "https://app.example")], "").await;
-        assert_eq!((get.header("access-control-allow-origin"), get.header("vary")), ("https://app.example", "Origin"));
-        assert!(get.header("access-control-expose-headers").contains("ETag"));
+        assert_eq!((get.header("access-control-allow-origin"), get.header("access-control-allow-credentials")), ("https://app.example", "true"));
+        assert!(get.header("vary").contains("Origin"));
+        for exposed in ["ETag", "Link", "Location", "RateLimit", "Idempotency-Replayed", "Retry-After"] {
+            assert!(get.header("access-control-expose-headers").contains(exposed), "{exposed}");
+        }
+        for asked in ["Idempotency-Key", "Prefer", "If-Match", "If-None-Match", "Authorization", "traceparent"] {
+            assert!(allowed.header("access-control-allow-headers").contains(asked), "{asked}");
+        }
         assert_eq!(person.send(Method::GET, "/api/notes", &[("origin", "null")], "").await.header("access-control-allow-origin"), "");
         let plain = person.send(Method::OPTIONS, "/api/notes", &[], "").await;
         assert_eq!((plain.status.as_u16(), plain.header("allow")), (204, "GET, HEAD, POST, OPTIONS"));

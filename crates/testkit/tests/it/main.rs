@@ -9,6 +9,7 @@ mod exports;
 mod house;
 mod http;
 mod live;
+mod manners;
 mod people;
 mod public;
 mod reading;
