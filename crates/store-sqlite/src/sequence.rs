@@ -70,6 +70,19 @@ impl Sequences {
         Ok(next)
     }
 
+    /// The id of a person that a seed brought: the mark is put above it, so that it is not given again when that person has
+    /// gone and the program was started anew.
+    pub(crate) fn brought(&mut self, connection: &Connection, resource: &str, id: i64) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached(
+                "INSERT INTO _sequences (resource, reserved) VALUES (?1, ?2) \
+                 ON CONFLICT (resource) DO UPDATE SET reserved = max(reserved, excluded.reserved)",
+            )?
+            .execute(rusqlite::params![resource, id])?;
+        self.seen(resource, id);
+        Ok(())
+    }
+
     /// An id that a client or a seed brought: later ones are given above it.
     pub(crate) fn seen(&mut self, resource: &str, id: i64) {
         if let Some(ids) = self.ids.get_mut(resource) {

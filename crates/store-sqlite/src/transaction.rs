@@ -175,6 +175,10 @@ impl Tx for SqliteTx<'_> {
         let texts = statements(catalog);
         let texts = texts.of(resource);
         match record.id() {
+            Value::Integer(id) if declared.identity.is_some() => {
+                let brought = self.sequences.brought(self.connection, &declared.name, *id);
+                brought.map_err(|error| problem(&error))?;
+            }
             Value::Integer(id) => self.sequences.seen(&declared.name, *id),
             Value::Null => {
                 let next = self.sequences.next_id(self.connection, &declared.name, &texts.greatest_id);

@@ -135,3 +135,48 @@ fn rule_tests_pass_and_fail_with_their_place_and_the_part_that_was_false() {
     assert_eq!(done.code, 1);
     assert!(done.err.contains("did you mean `posts`?") && done.err.contains("tests/wrong.toml:3"), "{}", done.err);
 }
+
+/// Customers who were there before anybody could sign in.
+fn become_people(app: &App) {
+    app.write(
+        "resources/users.toml",
+        "id = \"integer\"\n[fields]\nname = { type = \"string\" }\n\
+         email = { type = \"email\", required = true, unique = true }\n",
+    );
+    app.write("seed/users.ndjson", "{\"id\":1,\"name\":\"Ada\",\"email\":\"ada@example.org\"}\n");
+    app.good(&["migrate", "apply"]);
+    app.good(&["seed"]);
+    app.write("resources/users.toml", USERS);
+    let plan = app.good(&["migrate", "plan"]).out;
+    assert!(["email_verified", "roles", "disabled", "claims"].iter().all(|field| plan.contains(field)), "{plan}");
+    app.good(&["migrate", "apply"]);
+    app.good(&["migrate", "plan", "--exit-code"]);
+    let explain = ["access", "explain", "users/1", "--as", "Ada@Example.org", "--json"];
+    let told: Json = serde_json::from_str(&app.good(&explain).out).unwrap();
+    assert_eq!((&told["allowed"], &told["as"]), (&true.into(), &"user:1".into()));
+}
+
+#[test]
+fn records_that_are_there_become_people() {
+    become_people(&App::notes());
+    become_people(&App::notes_on_postgres());
+}
+
+#[test]
+fn an_id_of_a_person_is_never_used_again() {
+    let app = App::notes();
+    app.write("resources/users.toml", USERS);
+    app.write("seed/users.ndjson", "{\"id\":7,\"email\":\"ada@example.org\"}\n");
+    app.good(&["migrate", "apply"]);
+    app.good(&["seed"]);
+    let key = app.good(&["key", "create", "--role", "admin", "--json"]).out;
+    let key: Json = serde_json::from_str(&key).unwrap();
+    let key = key["key"].as_str().unwrap().to_owned();
+    let server = app.start("serve");
+    assert_eq!(server.ask("DELETE", "/api/users/7", Some(&key), "").unwrap().status, 204);
+    drop(server);
+    let server = app.start("serve");
+    let made = server.ask("POST", "/api/users", Some(&key), "{\"email\":\"ben@example.org\"}").unwrap();
+    let made: Json = serde_json::from_str(&made.body).unwrap();
+    assert!(made["id"].as_i64().unwrap() > 7, "{made}");
+}
