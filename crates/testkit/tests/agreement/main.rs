@@ -16,6 +16,7 @@ mod compare;
 mod edges;
 mod generated;
 mod inputs;
+mod people;
 mod plans;
 mod postgres;
 mod query;
