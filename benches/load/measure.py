@@ -90,11 +90,12 @@ def check_answers(server):
             with open(load["bodies"]) as file:
                 body = file.readline().strip()
         status, answer = server.ask("POST" if body else "GET", path, body)
-        kind = name[:2]
+        kind = name.removesuffix("c1")
         good = {
             "W0": lambda: status == 200,
             "W1": lambda: status == 200 and answer["id"] == int(path.rsplit("/", 1)[1]) and len(answer["text"]) > 20,
             "W2": lambda: status == 200 and is_newest_first(answer),
+            "W2x": lambda: status == 200 and is_newest_first(answer) and has_authors(answer),
             "W3": lambda: status == 201 and answer["text"] == json.loads(body)["text"],
         }[kind]()
         if not good:
@@ -106,6 +107,11 @@ def is_newest_first(answer):
     created = [item["created"] for item in items]
     rooms = {item.get("room", item.get("room_id")) for item in items}
     return len(items) == 20 and len(rooms) == 1 and created == sorted(created, reverse=True)
+
+
+def has_authors(answer):
+    items = answer["items"] if isinstance(answer, dict) else answer
+    return all(item["expand"]["author"]["name"] == f"user{item.get('author', item.get('author_id'))}" for item in items)
 
 
 def wrk(server, load, seconds, connections, seed, nice):

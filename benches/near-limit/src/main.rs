@@ -45,10 +45,34 @@ struct Message {
     created: i64,
 }
 
+/// A message with its author beside it.
+#[derive(Serialize)]
+struct Expanded {
+    id: i64,
+    room_id: i64,
+    author_id: i64,
+    text: String,
+    created: i64,
+    expand: Beside,
+}
+
+#[derive(Serialize)]
+struct Beside {
+    author: User,
+}
+
+#[derive(Serialize)]
+struct User {
+    id: i64,
+    name: String,
+}
+
 #[derive(Deserialize)]
 struct ListParams {
     room_id: i64,
     limit: Option<i64>,
+    /// `author`, the only one there is.
+    expand: Option<String>,
 }
 
 struct App {
@@ -92,6 +116,7 @@ async fn list(State(app): State<Arc<App>>, Query(params): Query<ListParams>) -> 
             .read(Read::List {
                 room: params.room_id,
                 limit,
+                expand: params.expand.is_some(),
             })
             .await,
     )

@@ -6,18 +6,26 @@ use crossbeam_channel::{Sender, unbounded};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row};
 use tokio::sync::oneshot;
 
-use crate::Message;
+use crate::{Beside, Expanded, Message, User};
 
 const SELECT_ONE: &str = "SELECT id, room_id, author_id, text, created FROM message WHERE id = ?1";
 const SELECT_NEWEST: &str = "SELECT id, room_id, author_id, text, created FROM message \
                              WHERE room_id = ?1 ORDER BY created DESC LIMIT ?2";
 
+const SELECT_EXPANDED: &str = "SELECT m.id, m.room_id, m.author_id, m.text, m.created, u.id, u.name \
+                               FROM message AS m JOIN user AS u ON u.id = m.author_id \
+                               WHERE m.room_id = ?1 ORDER BY m.created DESC LIMIT ?2";
+
 /// What is to be read.
 pub(crate) enum Read {
     /// One message.
     One { id: i64 },
-    /// The newest messages of a room.
-    List { room: i64, limit: i64 },
+    /// The newest messages of a room, perhaps with their authors.
+    List {
+        room: i64,
+        limit: i64,
+        expand: bool,
+    },
 }
 
 /// Answers reads as JSON bytes.
@@ -92,13 +100,42 @@ fn run(connection: &Connection, what: &Read) -> Option<Vec<u8>> {
             let message = statement.query_row([id], message_of).optional().ok()??;
             serde_json::to_vec(&message).ok()
         }
-        Read::List { room, limit } => {
+        Read::List {
+            room,
+            limit,
+            expand: true,
+        } => {
+            let mut statement = connection.prepare_cached(SELECT_EXPANDED).ok()?;
+            let rows = statement.query_map([room, limit], expanded_of).ok()?;
+            let messages = rows.collect::<rusqlite::Result<Vec<Expanded>>>().ok()?;
+            serde_json::to_vec(&messages).ok()
+        }
+        Read::List {
+            room,
+            limit,
+            expand: false,
+        } => {
             let mut statement = connection.prepare_cached(SELECT_NEWEST).ok()?;
             let rows = statement.query_map([room, limit], message_of).ok()?;
             let messages = rows.collect::<rusqlite::Result<Vec<Message>>>().ok()?;
             serde_json::to_vec(&messages).ok()
         }
     }
+}
+
+fn expanded_of(row: &Row<'_>) -> rusqlite::Result<Expanded> {
+    let author = User {
+        id: row.get(5)?,
+        name: row.get(6)?,
+    };
+    Ok(Expanded {
+        id: row.get(0)?,
+        room_id: row.get(1)?,
+        author_id: row.get(2)?,
+        text: row.get(3)?,
+        created: row.get(4)?,
+        expand: Beside { author },
+    })
 }
 
 fn message_of(row: &Row<'_>) -> rusqlite::Result<Message> {

@@ -104,13 +104,17 @@ impl Maker<'_> {
         let condition = self.lowering.condition(&self.expansion.plan.condition);
         let inner = self.order_keys(CHOICE_JOIN);
         let inner = order(self.dialect, inner.iter().map(|(text, key)| (text.as_str(), key)));
-        let (from, link) = match by_position {
-            true => (self.from(ROW, JOIN), format!("{} AND ", self.link(ROW, JOIN))),
-            false => (self.table(ROW), String::new()),
+        // What tells the rows of one key apart, so that those chosen can be looked up: in a join table the position does.
+        let (from, link, place, chosen_place) = match by_position {
+            true => {
+                let place = |join| format!("{join}.\"position\"");
+                (self.from(ROW, JOIN), format!("{} AND ", self.link(ROW, JOIN)), place(JOIN), place(CHOICE_JOIN))
+            }
+            false => (self.table(ROW), String::new(), format!("{ROW}._rowid_"), format!("{CHOICE}._rowid_")),
         };
         format!(
-            "SELECT {columns}, {number} FROM {numbered} CROSS JOIN {from} WHERE {link}{ROW}._rowid_ IN (SELECT \
-             {CHOICE}._rowid_ FROM {choice} WHERE {chosen} AND {condition} ORDER BY {inner} LIMIT {each}) \
+            "SELECT {columns}, {number} FROM {numbered} CROSS JOIN {from} WHERE {link}{place} IN (SELECT {chosen_place} \
+             FROM {choice} WHERE {chosen} AND {condition} ORDER BY {inner} LIMIT {each}) \
              ORDER BY {number}, {outer} LIMIT {all}",
             columns = columns.join(", "),
             number = self.number(),
