@@ -30,7 +30,7 @@ impl Trace {
         match continued {
             Some((trace_id, parent, flags)) => Self { trace_id, parent_id: Some(parent), span_id, flags },
             None => {
-                let trace_id = (u128::from(second) << 64 | u128::from(mix(first))).max(1);
+                let trace_id = (u128::from(second) << 64 | u128::from(mix(second))).max(1);
                 Self { trace_id, parent_id: None, span_id, flags: 1 }
             }
         }
