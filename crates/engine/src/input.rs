@@ -26,30 +26,52 @@ impl Input<'_> {
     /// A new record from an object.
     pub(crate) fn create(&self, body: &Json) -> Result<OperationKind, Problem> {
         let mut flaws = Vec::new();
-        let (mut record, given) = self.whole(body, None, &mut flaws)?;
+        let (record, given) = self.creation(body, &mut flaws)?;
         let resource = self.declared();
-        if record.id().is_null() {
-            match resource.id_kind {
-                IdKind::Uuid => record.values[0] = Value::Uuid(self.clock.uuid(self.caller.now)),
-                // The store gives it.
-                IdKind::Integer => {}
-                IdKind::String
-                    if flaws.iter().all(|flaw| flaw.at != model::problem::Place::Pointer("/id".to_owned())) =>
-                {
-                    flaws.push(Flaw::pointer("/id", "required", "id is required: you name these records"));
-                }
-                IdKind::String => {}
-            }
+        if resource.id_kind == IdKind::String && record.id().is_null() && !flaws.iter().any(|flaw| in_field(flaw, "id"))
+        {
+            flaws.push(Flaw::pointer("/id", "required", "id is required: you name these records"));
         }
         for (field, declared) in self.fields() {
             let name = &declared.name;
             // A flawed value is no missing one.
             let flawed = flaws.iter().any(|flaw| in_field(flaw, name));
             if declared.required && declared.is_declared() && !flawed {
-                check_required(declared, record.get(field), &format!("/{name}"), &mut flaws);
+                check_required(declared, record.get(field), &pointer(name), &mut flaws);
             }
         }
         if flaws.is_empty() { Ok(OperationKind::Create { record, given }) } else { Err(Problem::validation(flaws)) }
+    }
+
+    /// A new record, or what becomes of the one that agrees with it in the fields `by`: what that one has already may be
+    /// left out.
+    pub(crate) fn upsert(&self, body: &Json, by: &[FieldIndex]) -> Result<OperationKind, Problem> {
+        let mut flaws = Vec::new();
+        let (record, given) = self.creation(body, &mut flaws)?;
+        for (field, declared) in self.fields() {
+            let name = &declared.name;
+            let flawed = flaws.iter().any(|flaw| in_field(flaw, name));
+            // An id that the server has just made up finds nothing.
+            let finds = !record.get(field).is_null() && (field != Resource::ID || given.contains(&field));
+            if by.contains(&field) && !flawed && !finds {
+                let detail = format!("{name} is required: the record is found by it");
+                flaws.push(Flaw::pointer(pointer(name), "required", detail));
+            } else if given.contains(&field) {
+                check_required(declared, record.get(field), &pointer(name), &mut flaws);
+            }
+        }
+        let by = by.to_vec();
+        if flaws.is_empty() { Ok(OperationKind::Upsert { record, given, by }) } else { Err(Problem::validation(flaws)) }
+    }
+
+    /// A new record as far as the body goes, with the id that is given to it.
+    fn creation(&self, body: &Json, flaws: &mut Vec<Flaw>) -> Result<(Record, Vec<FieldIndex>), Problem> {
+        let (mut record, given) = self.whole(body, None, flaws)?;
+        // The store gives the serial numbers, and clients the strings.
+        if record.id().is_null() && self.declared().id_kind == IdKind::Uuid {
+            record.values[0] = Value::Uuid(self.clock.uuid(self.caller.now));
+        }
+        Ok((record, given))
     }
 
     /// All of a record anew.
@@ -65,6 +87,11 @@ impl Input<'_> {
 
     /// Some fields of a record.
     pub(crate) fn patch(&self, id: Value, body: &Json, precondition: Precondition) -> Result<OperationKind, Problem> {
+        Ok(OperationKind::Patch { id, edits: self.edits(body)?, precondition })
+    }
+
+    /// What becomes of some fields.
+    pub(crate) fn edits(&self, body: &Json) -> Result<Vec<(FieldIndex, Edit)>, Problem> {
         let mut flaws = Vec::new();
         let mut edits = Vec::new();
         for (name, json) in object(body)? {
@@ -83,11 +110,7 @@ impl Input<'_> {
                 edits.push((field, edit));
             }
         }
-        if flaws.is_empty() {
-            Ok(OperationKind::Patch { id, edits, precondition })
-        } else {
-            Err(Problem::validation(flaws))
-        }
+        if flaws.is_empty() { Ok(edits) } else { Err(Problem::validation(flaws)) }
     }
 
     /// The id that a body names, null where it names none, and the fields that it gives as a change of that record.

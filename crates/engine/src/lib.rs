@@ -3,15 +3,19 @@
 //! Protocols decode, call one of the operations here, and encode; nothing that decides stands in them.
 
 mod aggregate;
+mod batch;
 mod clock;
 mod cursor;
 mod export;
 mod input;
 mod load;
+mod once;
 mod operations;
 mod output;
 mod people;
 mod rehearse;
+mod turns;
+mod writes;
 
 use std::sync::Arc;
 
@@ -20,26 +24,32 @@ use model::{Problem, ResourceIndex};
 use rules::{Catalog, Gate};
 use store::Store;
 
+use crate::turns::Turns;
+
+pub use batch::Step;
 pub use clock::{Clock, SystemClock};
 pub use load::{LoadCounts, LoadRow, Loader, OnConflict};
+pub use once::{Kept, Once, Outcome};
 pub use operations::{Answer, ListAnswer, ListRequest, Target};
 pub use output::{entity_tag, revision_of, write_fields};
 pub use people::{Account, AccountChange, AccountKey, Terms};
 pub use rehearse::Rehearsal;
 pub use store::rows::Rows;
+pub use writes::{Done, Task};
 
 /// An app that is being served: its rules, replaced as a whole when its files change, and its data.
 pub struct Engine {
     gate: ArcSwap<Gate>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    turns: Arc<Turns>,
 }
 
 impl Engine {
     /// Serves an app from a store.
     #[must_use]
     pub fn new(catalog: Arc<Catalog>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { gate: ArcSwap::from_pointee(Gate::new(catalog)), store, clock }
+        Self { gate: ArcSwap::from_pointee(Gate::new(catalog)), store, clock, turns: Arc::default() }
     }
 
     /// The rules in force.

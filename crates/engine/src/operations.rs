@@ -2,18 +2,10 @@
 
 use std::sync::Arc;
 
-use model::{Caller, Code, Flaw, Problem, ResourceIndex, Value};
-use rules::{
-    Gate,
-    plan::{OperationKind, Precondition, Written},
-    query::Query,
-};
-use serde_json::Value as Json;
+use model::{Caller, Problem, ResourceIndex, Value};
+use rules::{Gate, plan::Written, query::Query};
 
 use crate::{Engine, cursor, input::Input, output};
-
-/// The most records in one request.
-const AT_ONCE: usize = 1000;
 
 /// A record by its resource and id, as they stand in a path.
 #[derive(Debug, Clone, Copy)]
@@ -113,112 +105,7 @@ impl Engine {
         Ok(ListAnswer { body, tag, next })
     }
 
-    /// A new record, or with an array all of several or none: then the answer is an array, too.
-    ///
-    /// # Errors
-    /// 422 for a body that is none, 401 and 403 where a rule stops the caller, 409 for conflicts.
-    pub async fn create(&self, caller: Caller, resource: &str, body: &Json) -> Result<Answer, Problem> {
-        let gate = self.gate.load();
-        let index = Self::resource(&gate, resource)?;
-        let input = self.input(&gate, index, &caller, false);
-        let Json::Array(items) = body else {
-            let kind = input.create(body)?;
-            return self.write_one(&gate, caller, index, kind).await;
-        };
-        if items.len() > AT_ONCE {
-            let detail = format!("{AT_ONCE} records at most at once; these are {}", items.len());
-            return Err(Problem::validation(vec![Flaw::pointer("", "max_items", detail)]));
-        }
-        let mut operations = Vec::with_capacity(items.len());
-        let mut flaws = Vec::new();
-        for (position, item) in items.iter().enumerate() {
-            match input.create(item) {
-                Ok(kind) => operations.push((index, kind, format!("/{position}"))),
-                Err(problem) if problem.code == Code::Validation => {
-                    flaws.extend(problem.under(&format!("/{position}")).errors)
-                }
-                Err(problem) => return Err(problem.under(&format!("/{position}"))),
-            }
-        }
-        if !flaws.is_empty() {
-            return Err(Problem::validation(flaws));
-        }
-        let written = self.store.write(gate.write(caller, operations)).await?;
-        let mut body = vec![b'['];
-        for (position, one) in written.iter().enumerate() {
-            if position > 0 {
-                body.push(b',');
-            }
-            output::write(one, &mut body);
-        }
-        body.push(b']');
-        Ok(Answer { body, tag: String::new(), id: String::new(), created: true })
-    }
-
-    /// All of a record anew.
-    ///
-    /// # Errors
-    /// As [`Self::create`], 404 where there is none that the caller may read, 412 for a precondition that fails.
-    pub async fn replace(
-        &self,
-        caller: Caller,
-        target: Target<'_>,
-        body: &Json,
-        precondition: Precondition,
-    ) -> Result<Answer, Problem> {
-        let gate = self.gate.load();
-        let resource = Self::resource(&gate, target.resource)?;
-        let id = parse_id(&gate, resource, target.id)?;
-        let kind = self.input(&gate, resource, &caller, false).replace(id, body, precondition)?;
-        self.write_one(&gate, caller, resource, kind).await
-    }
-
-    /// Some fields of a record (RFC 7396, and the atomic operators).
-    ///
-    /// # Errors
-    /// As [`Self::replace`].
-    pub async fn patch(
-        &self,
-        caller: Caller,
-        target: Target<'_>,
-        body: &Json,
-        precondition: Precondition,
-    ) -> Result<Answer, Problem> {
-        let gate = self.gate.load();
-        let resource = Self::resource(&gate, target.resource)?;
-        let id = parse_id(&gate, resource, target.id)?;
-        let kind = self.input(&gate, resource, &caller, false).patch(id, body, precondition)?;
-        self.write_one(&gate, caller, resource, kind).await
-    }
-
-    /// The record goes.
-    ///
-    /// # Errors
-    /// 404, 401 and 403, 409 where other records refer to it, 412 for a precondition that fails.
-    pub async fn delete(&self, caller: Caller, target: Target<'_>, precondition: Precondition) -> Result<(), Problem> {
-        let gate = self.gate.load();
-        let resource = Self::resource(&gate, target.resource)?;
-        let id = parse_id(&gate, resource, target.id)?;
-        let kind = OperationKind::Delete { id, precondition };
-        self.store.write(gate.write(caller, [(resource, kind, String::new())])).await?;
-        Ok(())
-    }
-
-    async fn write_one(
-        &self,
-        gate: &Gate,
-        caller: Caller,
-        resource: ResourceIndex,
-        kind: OperationKind,
-    ) -> Result<Answer, Problem> {
-        let written = self.store.write(gate.write(caller, [(resource, kind, String::new())])).await?;
-        let [one] = written.as_slice() else {
-            return Err(Problem::internal("one operation had another number of outcomes"));
-        };
-        Ok(answer_of(one))
-    }
-
-    fn input<'a>(
+    pub(crate) fn input<'a>(
         &'a self,
         gate: &'a Arc<Gate>,
         resource: ResourceIndex,
@@ -239,6 +126,6 @@ pub(crate) fn answer_of(one: &Written) -> Answer {
 }
 
 /// The id of a path; what can't be one names no record.
-fn parse_id(gate: &Gate, resource: ResourceIndex, text: &str) -> Result<Value, Problem> {
+pub(crate) fn parse_id(gate: &Gate, resource: ResourceIndex, text: &str) -> Result<Value, Problem> {
     model::parse_id(gate.catalog().schema.get(resource).id_kind, text).ok_or_else(Problem::not_found)
 }

@@ -66,6 +66,8 @@ codes! {
     InUse "in-use" 409 "Other records refer to this one";
     /// The last person who could administrate the app would be gone.
     LastAdministrator "last-administrator" 409 "Somebody has to administrate";
+    /// A retry came while the request with the same idempotency key runs.
+    KeyInUse "idempotency-key-in-use" 409 "The first request with this key still runs";
     /// The record has changed since the client read it.
     PreconditionFailed "precondition-failed" 412 "The record has changed";
     /// The body is larger than this server takes.
@@ -76,6 +78,8 @@ codes! {
     UnsupportedMediaType "unsupported-media-type" 415 "The body's media type is not supported";
     /// Fields are missing, unknown, of a wrong type, or break a rule.
     Validation "validation" 422 "Validation failed";
+    /// An idempotency key came back with another request.
+    KeyReused "idempotency-key-reused" 422 "The key was used with another request";
     /// Too many requests.
     RateLimited "rate-limited" 429 "Too many requests";
     /// The headers are larger than this server takes.

@@ -1,9 +1,12 @@
-//! The REST protocol: `/api/{resource}` and `/api/{resource}/{id}`.
+//! The REST protocol: `/api/{resource}`, `/api/{resource}/{id}` and `/api/batch`.
 //!
 //! Each file decodes one kind of call, calls the engine, and encodes; nothing is decided here.
 
 mod aggregate;
+mod answer;
+mod batch;
 mod export;
+mod once;
 mod preconditions;
 mod query;
 mod read;
@@ -20,6 +23,10 @@ use web::{Body, Request};
 const LIST: &str = "GET, HEAD, POST, OPTIONS";
 /// Methods of what is only read.
 const READ: &str = "GET, HEAD, OPTIONS";
+/// Methods of a list with a filter.
+const FILTERED: &str = "GET, HEAD, POST, PATCH, DELETE, OPTIONS";
+/// Methods of a batch.
+const BATCH: &str = "POST, OPTIONS";
 /// Methods of a record.
 const RECORD: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
 
@@ -46,10 +53,21 @@ impl Rest {
         id: Option<&str>,
     ) -> Result<Response<Body>, Problem> {
         let Some(id) = id else {
+            if resource == "batch" {
+                return self.batch(request).await;
+            }
             return match request.method {
                 Method::GET | Method::HEAD => read::list(&self.engine, request, resource).await,
                 Method::POST => write::create(&self.engine, request, resource).await,
-                Method::OPTIONS => Engine::resource(&self.engine.gate(), resource).map(|_| options(LIST)),
+                Method::PATCH => match write::patch_matching(&self.engine, request, resource).await? {
+                    Some(reply) => Ok(reply),
+                    None => Err(self.not_allowed(resource, LIST)),
+                },
+                Method::DELETE => match write::delete_matching(&self.engine, request, resource).await? {
+                    Some(reply) => Ok(reply),
+                    None => Err(self.not_allowed(resource, LIST)),
+                },
+                Method::OPTIONS => Engine::resource(&self.engine.gate(), resource).map(|_| options(FILTERED)),
                 _ => Err(self.not_allowed(resource, LIST)),
             };
         };
@@ -76,17 +94,28 @@ impl Rest {
         }
     }
 
+    async fn batch(&self, request: &mut Request<'_>) -> Result<Response<Body>, Problem> {
+        match request.method {
+            Method::POST => write::batch(&self.engine, request).await,
+            Method::OPTIONS => Ok(options(BATCH)),
+            _ => Err(method_not_allowed(BATCH)),
+        }
+    }
+
     /// 405, or 404 where the resource does not exist either.
     fn not_allowed(&self, resource: &str, allow: &'static str) -> Problem {
         match Engine::resource(&self.engine.gate(), resource) {
-            Ok(_) => {
-                let mut problem = Problem::new(Code::MethodNotAllowed, format!("allowed here: {allow}"));
-                problem.extra.allow = Some(allow);
-                problem
-            }
+            Ok(_) => method_not_allowed(allow),
             Err(problem) => problem,
         }
     }
+}
+
+fn method_not_allowed(allow: &'static str) -> Problem {
+    let help = if allow == LIST { "; with a filter also PATCH and DELETE" } else { "" };
+    let mut problem = Problem::new(Code::MethodNotAllowed, format!("allowed here: {allow}{help}"));
+    problem.extra.allow = Some(allow);
+    problem
 }
 
 fn options(allow: &'static str) -> Response<Body> {

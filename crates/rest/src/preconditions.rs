@@ -14,12 +14,19 @@ pub(crate) fn of_write(request: &Request<'_>) -> Result<Precondition, Problem> {
     let unwanted = request.header(header::IF_NONE_MATCH);
     match (wanted, unwanted) {
         (None, None) => Ok(Precondition::None),
-        (Some("*"), None) => Ok(Precondition::Exists),
-        // A weak or foreign tag matches nothing, as the strong comparison asks.
-        (Some(tags), None) => Ok(Precondition::Revision(split(tags).filter_map(engine::revision_of).collect())),
+        (Some(tags), None) => Ok(of_tags(tags)),
         (None, Some("*")) => Ok(Precondition::Absent),
         (None, Some(_)) => Err(Problem::new(Code::BadRequest, "on a write, If-None-Match can only be `*`")),
         (Some(_), Some(_)) => Err(Problem::new(Code::BadRequest, "If-Match and If-None-Match exclude each other")),
+    }
+}
+
+/// What an `If-Match` asks of the stored record.
+pub(crate) fn of_tags(tags: &str) -> Precondition {
+    match tags.trim() {
+        "*" => Precondition::Exists,
+        // A weak or foreign tag matches nothing, as the strong comparison asks.
+        tags => Precondition::Revision(split(tags).filter_map(engine::revision_of).collect()),
     }
 }
 

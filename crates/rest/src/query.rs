@@ -1,6 +1,7 @@
 //! Query parameters of lists and records.
 
 use model::Problem;
+use percent_encoding::percent_decode_str;
 use rules::query::Query;
 use web::{Parameters, parse_sort, short_filters, take_expand, take_fields, take_filter, whole_number};
 
@@ -61,6 +62,42 @@ pub(crate) fn of_record(text: Option<&str>) -> Result<Query, Problem> {
     take_expand(&mut parameters, &mut query)?;
     parameters.finish(&["expand", "fields"])?;
     Ok(query)
+}
+
+/// By which fields a new record is held against what is there: `upsert=sku`, `upsert=room,day`.
+pub(crate) fn of_creation(text: Option<&str>) -> Result<Option<Vec<String>>, Problem> {
+    if text.is_none() {
+        return Ok(None);
+    }
+    let mut parameters = Parameters::parse(text)?;
+    let upsert = parameters.take("upsert")?;
+    parameters.finish(&["upsert"])?;
+    let names = upsert.map(|names| names.split(',').map(|name| name.trim().to_owned()).collect::<Vec<_>>());
+    if names.as_ref().is_some_and(|names| names.iter().any(String::is_empty)) {
+        return Err(Problem::parameter("upsert", "`upsert` is a unique field, or those of a unique index with commas"));
+    }
+    Ok(names)
+}
+
+/// Which records a write by filter means; none where nothing is asked of them.
+pub(crate) fn of_matching(text: Option<&str>) -> Result<Option<Query>, Problem> {
+    let mut parameters = Parameters::parse(text)?;
+    let mut query = Query::default();
+    take_filter(&mut parameters, &mut query)?;
+    // One that is ignored would change more records than its sender believes.
+    for name in NAMES {
+        if name != "filter" && parameters.take(name)?.is_some() {
+            let detail = format!("`{name}` has no meaning here: a write by filter changes all that match");
+            return Err(Problem::parameter(name, detail));
+        }
+    }
+    short_filters(parameters, &mut query)?;
+    Ok((query.form.filter.is_some() || !query.form.short.is_empty()).then_some(query))
+}
+
+/// A segment of a path without its percent-encoding; none for what is no text.
+pub(crate) fn decode(segment: &str) -> Option<String> {
+    percent_decode_str(segment).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }
 
 /// Refuses parameters where a call takes none.

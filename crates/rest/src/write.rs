@@ -1,14 +1,17 @@
 //! POST, PUT, PATCH and DELETE.
 
-use engine::{Answer, Engine, Target};
-use http::{HeaderValue, Response, StatusCode, header};
-use model::Problem;
-use web::{Body, Request, json_reply};
+use engine::{Engine, Target, Task};
+use http::Response;
+use model::{Code, Problem};
+use rules::plan::Precondition;
+use web::{Body, Request};
 
-use crate::{preconditions, query, read::json_accepted};
+use crate::{answer::Form, batch, once, preconditions, query, read::json_accepted};
 
 const JSON: &[&str] = &["application/json"];
 const PATCH: &[&str] = &["application/merge-patch+json", "application/json"];
+const ACCEPT: (&str, &str) = ("accept", "application/json");
+const ACCEPT_PATCH: (&str, &str) = ("accept-patch", "application/merge-patch+json, application/json");
 
 /// `POST /api/{resource}`
 pub(crate) async fn create(
@@ -17,14 +20,24 @@ pub(crate) async fn create(
     resource: &str,
 ) -> Result<Response<Body>, Problem> {
     json_accepted(request)?;
-    query::none(request.query)?;
-    let body = request.json(JSON, ("accept", "application/json")).await?;
+    let upsert = query::of_creation(request.query)?;
+    let body = request.json(JSON, ACCEPT).await?;
     if let Some(records) = body.as_array() {
         request.charge(records.len())?;
     }
-    let answer = engine.create(request.caller(), resource, &body).await?;
-    let location = (!answer.id.is_empty()).then(|| format!("/api/{resource}/{}", answer.id));
-    Ok(written(answer, location))
+    let task = Task::Create { resource, body: &body, upsert: upsert.as_deref() };
+    once::write(engine, request, task, Some(&body), Form::of(request.headers, resource)).await
+}
+
+/// `POST /api/batch`
+pub(crate) async fn batch(engine: &Engine, request: &mut Request<'_>) -> Result<Response<Body>, Problem> {
+    json_accepted(request)?;
+    query::none(request.query)?;
+    let body = request.json(JSON, ACCEPT).await?;
+    let steps = batch::read(body.clone())?;
+    let calls: Vec<_> = steps.iter().map(|step| (step.method(), step.path())).collect();
+    request.charge_each(calls.iter().map(|(method, path)| (*method, path.as_str())))?;
+    once::write(engine, request, Task::Batch(steps), Some(&body), Form::of(request.headers, "")).await
 }
 
 /// `PUT /api/{resource}/{id}`
@@ -36,10 +49,9 @@ pub(crate) async fn replace(
     json_accepted(request)?;
     query::none(request.query)?;
     let precondition = preconditions::of_write(request)?;
-    let body = request.json(JSON, ("accept", "application/json")).await?;
-    let answer = engine.replace(request.caller(), target, &body, precondition).await?;
-    let location = answer.created.then(|| format!("/api/{}/{}", target.resource, answer.id));
-    Ok(written(answer, location))
+    let body = request.json(JSON, ACCEPT).await?;
+    let task = Task::Replace { target, body: &body, precondition };
+    once::write(engine, request, task, None, Form::of(request.headers, target.resource)).await
 }
 
 /// `PATCH /api/{resource}/{id}`
@@ -51,9 +63,24 @@ pub(crate) async fn patch(
     json_accepted(request)?;
     query::none(request.query)?;
     let precondition = preconditions::of_write(request)?;
-    let body = request.json(PATCH, ("accept-patch", "application/merge-patch+json, application/json")).await?;
-    let answer = engine.patch(request.caller(), target, &body, precondition).await?;
-    Ok(written(answer, None))
+    let body = request.json(PATCH, ACCEPT_PATCH).await?;
+    let task = Task::Patch { target, body: &body, precondition };
+    once::write(engine, request, task, Some(&body), Form::of(request.headers, target.resource)).await
+}
+
+/// `PATCH /api/{resource}?filter=…`; none without a filter.
+pub(crate) async fn patch_matching(
+    engine: &Engine,
+    request: &mut Request<'_>,
+    resource: &str,
+) -> Result<Option<Response<Body>>, Problem> {
+    let Some(query) = query::of_matching(request.query)? else { return Ok(None) };
+    json_accepted(request)?;
+    no_precondition(request)?;
+    let body = request.json(PATCH, ACCEPT_PATCH).await?;
+    let task = Task::PatchMatching { resource, query, body: &body };
+    let answer = once::write(engine, request, task, Some(&body), Form::of(request.headers, resource)).await;
+    answer.map_err(|problem| web::suggest(problem, &["filter"])).map(Some)
 }
 
 /// `DELETE /api/{resource}/{id}`
@@ -64,20 +91,27 @@ pub(crate) async fn delete(
 ) -> Result<Response<Body>, Problem> {
     query::none(request.query)?;
     let precondition = preconditions::of_write(request)?;
-    engine.delete(request.caller(), target, precondition).await?;
-    let mut reply = Response::new(Body::empty());
-    *reply.status_mut() = StatusCode::NO_CONTENT;
-    Ok(reply)
+    let task = Task::Delete { target, precondition };
+    once::write(engine, request, task, None, Form::of(request.headers, target.resource)).await
 }
 
-fn written(answer: Answer, location: Option<String>) -> Response<Body> {
-    let status = if answer.created { StatusCode::CREATED } else { StatusCode::OK };
-    let mut reply = json_reply(status, answer.body);
-    if let Some(location) = location.and_then(|location| HeaderValue::from_str(&location).ok()) {
-        reply.headers_mut().insert(header::LOCATION, location);
+/// `DELETE /api/{resource}?filter=…`; none without a filter.
+pub(crate) async fn delete_matching(
+    engine: &Engine,
+    request: &mut Request<'_>,
+    resource: &str,
+) -> Result<Option<Response<Body>>, Problem> {
+    let Some(query) = query::of_matching(request.query)? else { return Ok(None) };
+    json_accepted(request)?;
+    no_precondition(request)?;
+    let task = Task::DeleteMatching { resource, query };
+    let answer = once::write(engine, request, task, None, Form::of(request.headers, resource)).await;
+    answer.map_err(|problem| web::suggest(problem, &["filter"])).map(Some)
+}
+
+fn no_precondition(request: &Request<'_>) -> Result<(), Problem> {
+    if preconditions::of_write(request)? == Precondition::None {
+        return Ok(());
     }
-    if let Some(tag) = (!answer.tag.is_empty()).then(|| HeaderValue::from_str(&answer.tag).ok()).flatten() {
-        reply.headers_mut().insert(header::ETAG, tag);
-    }
-    reply
+    Err(Problem::new(Code::BadRequest, "If-Match and If-None-Match are for writes of one record"))
 }

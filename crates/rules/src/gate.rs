@@ -32,7 +32,7 @@ use crate::{
     aggregate::{self, Aggregate, AggregateForm, AggregatePlan, AggregateQuery},
     expression::{Condition, Type},
     filter,
-    plan::{Judgement, Operation, OperationKind, Read, ReadPlan, Slot, View, ViewField, Write, WritePlan},
+    plan::{Draft, Judgement, Operation, Read, ReadPlan, Slot, View, ViewField, Write, WritePlan},
     policy::{Catalog, Policy},
     query::{self, Form, Query},
     visibility::{Sight, Visibility, access, is_within_scope},
@@ -194,11 +194,7 @@ impl Gate {
     }
 
     /// Authorises a write: its operations meet the rules of their resources when the store has the records at hand.
-    pub fn write(
-        &self,
-        caller: Caller,
-        operations: impl IntoIterator<Item = (ResourceIndex, OperationKind, String)>,
-    ) -> Allowed<Write> {
+    pub fn write<D: Into<Draft>>(&self, caller: Caller, drafts: impl IntoIterator<Item = D>) -> Allowed<Write> {
         let profile = self.profile(&caller);
         // Many operations are mostly about one resource, whose plan is looked up once.
         let mut latest: Option<(ResourceIndex, Arc<WritePlan>)> = None;
@@ -210,9 +206,20 @@ impl Gate {
                 plan
             }
         };
-        let operations = operations
+        let operations = drafts
             .into_iter()
-            .map(|(resource, kind, pointer)| Operation { plan: plan_of(resource), kind, pointer })
+            .map(|draft| {
+                let Draft { resource, kind, method, position, late } = draft.into();
+                let method = method.filter(|method| *method != caller.method);
+                let plan = match method {
+                    None => plan_of(resource),
+                    Some(method) => {
+                        let caller = Caller { method, ..caller.clone() };
+                        self.write_plan(&caller, &self.profile(&caller), resource)
+                    }
+                };
+                Operation { plan, kind, method, position, late }
+            })
             .collect();
         Allowed::new(Write { caller, operations })
     }

@@ -27,6 +27,7 @@ pub mod syntax;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod token;
+pub mod unique;
 pub mod visibility;
 
 pub use check::{Checked, Scope};
@@ -40,4 +41,5 @@ pub use policy::{Catalog, FieldPolicy, Place, Placed, Policy};
 pub use rewrite::Part;
 pub use simplify::MAX_TESTS;
 pub use suggest::nearest;
+pub use unique::unique_key;
 pub use visibility::{Sight, Visibility};

@@ -9,10 +9,11 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use model::{Action, Caller, FieldIndex, Record, ResourceIndex, Value};
+use model::{Action, Caller, FieldIndex, Flaw, Problem, Record, ResourceIndex, Value};
 
 use crate::{
     expression::{Condition, Expression},
+    gate::Allowed,
     policy::Catalog,
 };
 
@@ -204,8 +205,87 @@ pub struct Operation {
     pub plan: Arc<WritePlan>,
     /// What is asked.
     pub kind: OperationKind,
-    /// Where its part of the input stands, for pointers of problems: empty, or `/3` in an array.
-    pub pointer: String,
+    /// The method that its rules see, where it is another than the request's: an operation of a batch has its own.
+    pub method: Option<&'static str>,
+    /// Where it stands in the input.
+    pub position: Position,
+    /// Ids of earlier operations that it names and nobody knows yet.
+    pub late: Vec<Late>,
+}
+
+impl Operation {
+    /// The whole of a write.
+    pub(crate) fn alone(plan: Arc<WritePlan>, kind: OperationKind) -> Self {
+        Self { plan, kind, method: None, position: Position::default(), late: Vec::new() }
+    }
+}
+
+/// One write before the gate.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Whose records.
+    pub resource: ResourceIndex,
+    /// What is asked.
+    pub kind: OperationKind,
+    /// As [`Operation::method`].
+    pub method: Option<&'static str>,
+    /// Where it stands in the input.
+    pub position: Position,
+    /// Ids of earlier operations that it names.
+    pub late: Vec<Late>,
+}
+
+impl From<(ResourceIndex, OperationKind, String)> for Draft {
+    fn from((resource, kind, operation): (ResourceIndex, OperationKind, String)) -> Self {
+        Self { resource, kind, method: None, position: Position { operation, body: "" }, late: Vec::new() }
+    }
+}
+
+/// Where an operation stands in the input, for the pointers of problems.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Position {
+    /// The pointer of the operation: empty, `/3` in an array, `/operations/3` in a batch.
+    pub operation: String,
+    /// What leads from there to its body: empty, or `/body` in a batch.
+    pub body: &'static str,
+}
+
+impl Position {
+    /// A problem of this operation, told as one of the whole input: its pointers are moved under the operation's, and
+    /// where it has none it gets one, so that a client knows which of several operations failed.
+    #[must_use]
+    pub fn place(&self, mut problem: Problem) -> Problem {
+        if self.operation.is_empty() {
+            return problem;
+        }
+        if problem.errors.is_empty() && problem.code.status() < 500 {
+            let flaw = Flaw::pointer(self.operation.clone(), problem.code.slug(), problem.detail.clone());
+            problem.errors.push(flaw);
+            return problem;
+        }
+        problem.under(&format!("{}{}", self.operation, self.body))
+    }
+}
+
+/// An id that an earlier operation of the same write brings, and the place in a later one that it belongs to. Until then
+/// another value of its type stands there, which nothing looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Late {
+    /// The number of the earlier operation, from 0.
+    pub operation: usize,
+    /// Where its id belongs.
+    pub place: LatePlace,
+}
+
+/// A place in an operation for an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LatePlace {
+    /// The id of the record that is meant.
+    Id,
+    /// The value of a reference.
+    Field(FieldIndex),
+    /// An item of a `many` reference, or of what an edit adds to it or takes from it.
+    Item(FieldIndex, usize),
 }
 
 /// What one write does.
@@ -217,6 +297,15 @@ pub enum OperationKind {
         record: Record,
         /// Which fields the client sent.
         given: Vec<FieldIndex>,
+    },
+    /// The record that has the same values in some fields, changed, or a new one where there is none.
+    Upsert {
+        /// All values, defaults among them, as for a creation.
+        record: Record,
+        /// Which fields the client sent: these are changed.
+        given: Vec<FieldIndex>,
+        /// The fields by which it is found, unique together and none of them null.
+        by: Vec<FieldIndex>,
     },
     /// All of a record anew.
     Replace {
@@ -247,6 +336,24 @@ pub enum OperationKind {
         /// What must be true of the stored revision.
         precondition: Precondition,
     },
+    /// The same for every record that a read means.
+    Each {
+        /// Which: what the gate has allowed the caller to read.
+        select: Box<Allowed<Read>>,
+        /// How many at most.
+        most: u32,
+        /// What is done to each.
+        act: Act,
+    },
+}
+
+/// What is done to each of several records.
+#[derive(Debug, Clone)]
+pub enum Act {
+    /// As [`OperationKind::Patch`].
+    Patch(Vec<(FieldIndex, Edit)>),
+    /// As [`OperationKind::Delete`].
+    Delete,
 }
 
 /// What becomes of a field in a patch.

@@ -23,5 +23,5 @@ pub use layout::{Columns, Layout, Page};
 pub use lines::Lines;
 pub use lower::{Lowering, RowSource};
 pub use predicate::Predicate;
-pub use select::Select;
+pub use select::{Select, matching};
 pub use statement::Statement;

@@ -68,6 +68,23 @@ impl Select {
     }
 }
 
+/// The ids of the records that a plan means, in order: its own parameter is the limit. With a lock of this strength, where
+/// the database locks rows.
+#[must_use]
+pub fn matching(plan: &ReadPlan, dialect: &dyn Dialect, lock: Option<&str>) -> Statement {
+    let schema = &plan.catalog.schema;
+    let resource = schema.get(plan.resource);
+    let mut lowering =
+        Lowering::new(schema, dialect).after_parameters(1).row(Root::Record, RowSource::Alias(ROW.to_owned()));
+    let condition = lowering.condition(&plan.condition);
+    let (table, limit) = (dialect.quote(&resource.name), dialect.parameter(1, &Type::Integer));
+    let lock = lock.map(|lock| format!(" FOR {lock} OF {ROW}")).unwrap_or_default();
+    let text = format!(
+        "SELECT {ROW}.\"id\" FROM {table} AS {ROW} WHERE {condition} ORDER BY {ROW}.\"id\" LIMIT {limit}{lock}"
+    );
+    Statement::new(text, vec![Type::Integer], lowering)
+}
+
 /// The fields of the answer, the verdicts of those that have a condition, the revision, and the keys of what is expanded.
 pub(crate) fn columns(lowering: &mut Lowering<'_>, plan: &ReadPlan, layout: &mut Layout) -> Vec<String> {
     let resource = plan.catalog.schema.get(plan.resource);

@@ -151,6 +151,13 @@ fn listed((page, count): (Page<'_>, Option<u64>)) -> Listed {
     Listed { items: page.items, length: page.length, next: page.next, count }
 }
 
+/// The ids of the records that a read means, in order, with a lock of this strength.
+pub(crate) fn matching(read: &Read, lock: &str, limit: u32) -> (Text, Vec<Parameter>) {
+    let statement = Statement::from(sql::matching(&read.plan, &Postgres, Some(lock)));
+    let values = statement.values(&[Value::Integer(i64::from(limit))], &Facts::of_read(read));
+    (statement.text, values)
+}
+
 /// The question whether a condition holds about records in memory, against the data as it is.
 pub(crate) fn question(
     plan: &WritePlan,

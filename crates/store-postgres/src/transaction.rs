@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use model::{
-    Action, Caller, Code, FieldIndex, Problem, Record, Resource, ResourceIndex, Value, identity::PersonFields,
+    Action, Caller, Code, FieldIndex, Problem, Record, Resource, ResourceIndex, Shape, Value, identity::PersonFields,
 };
 use rules::{
     Catalog, Condition,
-    plan::{Write, WritePlan},
+    plan::{OperationKind, Read, Write, WritePlan},
 };
 use store::{Beside, Change, LogLine, Outcome, Purpose, Statement, Tx, refusal};
 use tokio_postgres::{
@@ -57,7 +57,8 @@ impl PgTx {
     /// A transaction for a write.
     pub(crate) fn new(lease: Lease, write: &Write, beside: &Beside) -> Self {
         let brief = match write.operations.as_slice() {
-            [only] if beside.after.is_none() => {
+            // One that means several records writes more than once.
+            [only] if beside.after.is_none() && !matches!(only.kind, OperationKind::Each { .. }) => {
                 let view = only.plan.view.fields.iter().filter_map(|seen| seen.condition.as_ref());
                 !std::iter::once(&only.plan.read).chain(view).any(Condition::uses_relations)
             }
@@ -379,6 +380,45 @@ impl Tx for PgTx {
         Ok(outcome)
     }
 
+    async fn find(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        fields: &[FieldIndex],
+        record: &Record,
+    ) -> Result<Option<Value>, Problem> {
+        let declared = catalog.schema.get(resource);
+        let equal = |(place, field): (usize, &FieldIndex)| {
+            let (name, place) = (quote(&declared.get(*field).name), place + 1);
+            match declared.get(*field).shape {
+                Shape::Text { fold_case: true } => format!("lower({name}) = lower(${place})"),
+                _ => format!("{name} = ${place}"),
+            }
+        };
+        let equal: Vec<String> = fields.iter().enumerate().map(equal).collect();
+        let table = quote(&declared.name);
+        // The lock waits for others who change the record, and then looks at it again.
+        let sql = format!("SELECT \"id\" FROM {table} WHERE {} FOR NO KEY UPDATE", equal.join(" AND "));
+        let types = fields.iter().map(|field| value::column_type(declared.get(*field))).collect();
+        let values = fields.iter().map(|field| Parameter(record.get(*field).clone())).collect();
+        let found = self.ids(&Text { sql, types }, values, declared.get(Resource::ID).shape).await?;
+        Ok(found.into_iter().next())
+    }
+
+    async fn matching(&mut self, read: &Read, purpose: Purpose, limit: u32) -> Result<Vec<Value>, Problem> {
+        let lock = match purpose {
+            Purpose::Change => "NO KEY UPDATE",
+            Purpose::Remove => "UPDATE",
+        };
+        let (text, values) = query::matching(read, lock, limit);
+        let shape = read.plan.catalog.schema.get(read.plan.resource).get(Resource::ID).shape;
+        self.ids(&text, values, shape).await
+    }
+
+    fn lost_race(&mut self) {
+        self.again = true;
+    }
+
     async fn referring(
         &mut self,
         catalog: &Catalog,
@@ -399,10 +439,7 @@ impl Tx for PgTx {
         };
         let statement = Text { sql, types: vec![value::shape_type(referring.get(field).shape), Type::INT8] };
         let values = vec![Parameter(target.clone()), Parameter(Value::Integer(i64::from(limit)))];
-        let results = self.run(&[Step { text: &statement, values }]).await.map_err(|error| problem(&error))?;
-        let shape = referring.get(Resource::ID).shape;
-        let ids: Result<Vec<Value>, Error> = results.iter().flatten().map(|row| value::read(shape, row, 0)).collect();
-        ids.map_err(|error| problem(&error))
+        self.ids(&statement, values, referring.get(Resource::ID).shape).await
     }
 
     async fn another_has_role(
@@ -453,6 +490,13 @@ impl Tx for PgTx {
 }
 
 impl PgTx {
+    /// The ids that a statement yields.
+    async fn ids(&mut self, text: &Text, values: Vec<Parameter>, shape: Shape) -> Result<Vec<Value>, Problem> {
+        let results = self.run(&[Step { text, values }]).await.map_err(|error| problem(&error))?;
+        let ids: Result<Vec<Value>, Error> = results.iter().flatten().map(|row| value::read(shape, row, 0)).collect();
+        ids.map_err(|error| problem(&error))
+    }
+
     /// Ends the transaction, which has failed, so that the connection can be asked something else.
     async fn abandon(&mut self) -> bool {
         if self.dead || (self.begun && !self.ended && self.lease.say("ROLLBACK").await.is_err()) {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use model::{Caller, Field, Record, Value};
+use model::{Caller, Field, Record, Resource, Value};
 use parking_lot::Mutex;
 use rules::{
     Condition, Type,
@@ -180,6 +180,18 @@ pub(crate) fn stream(
         }
     }
     Ok(Some(lines.cut()))
+}
+
+/// The ids of the records that a read means, in order.
+pub(crate) fn matching(connection: &Connection, read: &Read, limit: u32) -> rusqlite::Result<Vec<Value>> {
+    let made = sql::matching(&read.plan, &Sqlite, None);
+    let facts = Facts::of_read(read);
+    let parameters = std::iter::once(Kept::Integer(i64::from(limit))).chain(values(&made, &facts));
+    let shape = read.plan.catalog.schema.get(read.plan.resource).get(Resource::ID).shape;
+    let mut statement = connection.prepare_cached(&made.text)?;
+    let rows =
+        statement.query_map(params_from_iter(parameters), |row| Ok(value::read(shape, false, row.get_ref(0)?)))?;
+    rows.collect()
 }
 
 /// Judges a condition about records in memory, against the data as it is.

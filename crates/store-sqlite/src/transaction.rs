@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use model::{Action, Caller, FieldIndex, Problem, Record, Resource, ResourceIndex, Value, identity::PersonFields};
-use rules::{Catalog, Condition, plan::WritePlan};
+use rules::{
+    Catalog, Condition,
+    plan::{Read, WritePlan},
+};
 use rusqlite::{Connection, params_from_iter, types::Value as Kept};
 use store::{Change, LogLine, Outcome, Purpose, Statement, Tx, refusal};
 
@@ -248,6 +251,32 @@ impl Tx for SqliteTx<'_> {
         let outcomes = self.run_own(std::slice::from_ref(statement))?;
         Ok(outcomes.into_iter().next().unwrap_or_default())
     }
+
+    async fn find(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        fields: &[FieldIndex],
+        record: &Record,
+    ) -> Result<Option<Value>, Problem> {
+        let declared = catalog.schema.get(resource);
+        let equal = |(place, field): (usize, &FieldIndex)| {
+            // The column's collation folds case where the field does.
+            format!("{} = ?{}", quote(&declared.get(*field).name), place + 1)
+        };
+        let equal: Vec<String> = fields.iter().enumerate().map(equal).collect();
+        let sql = format!("SELECT id FROM {} WHERE {}", quote(&declared.name), equal.join(" AND "));
+        let values = fields.iter().map(|field| value::keep(record.get(*field)));
+        let found = self.ids(&sql, declared.get(Resource::ID).shape, values).map_err(|error| problem(&error))?;
+        Ok(found.into_iter().next())
+    }
+
+    async fn matching(&mut self, read: &Read, _purpose: Purpose, limit: u32) -> Result<Vec<Value>, Problem> {
+        query::matching(self.connection, read, limit).map_err(|error| problem(&error))
+    }
+
+    /// There is one writer, so nobody comes in between.
+    fn lost_race(&mut self) {}
 
     async fn referring(
         &mut self,

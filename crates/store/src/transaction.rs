@@ -3,7 +3,10 @@
 use model::{
     Action, Caller, FieldIndex, Keep, Problem, Record, Resource, ResourceIndex, Value, identity::PersonFields, json,
 };
-use rules::{Catalog, Condition, plan::WritePlan};
+use rules::{
+    Catalog, Condition,
+    plan::{Read, WritePlan},
+};
 
 use crate::own::{Outcome, Statement};
 
@@ -58,6 +61,22 @@ pub trait Tx {
         record: &Record,
         caller: &Caller,
     ) -> Result<(), Problem>;
+
+    /// The id of the record that agrees with `record` in these fields, which are unique together and not null, as the
+    /// unique index compares them; locked to be changed.
+    async fn find(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        fields: &[FieldIndex],
+        record: &Record,
+    ) -> Result<Option<Value>, Problem>;
+
+    /// The ids of the records that a read means, locked, in the order of ids; `limit` at most.
+    async fn matching(&mut self, read: &Read, purpose: Purpose, limit: u32) -> Result<Vec<Value>, Problem>;
+
+    /// Another writer made what this one had looked for and not found: if the write fails now, it is made again.
+    fn lost_race(&mut self);
 
     /// Runs a statement about our own tables and holds its outcome against what is expected of it.
     async fn own(&mut self, statement: &Statement) -> Result<Outcome, Problem>;

@@ -4,23 +4,29 @@
 //! before the write: a record that would grant its own creation does not.
 
 mod cascade;
+mod checks;
+mod each;
 mod edit;
+mod late;
 mod people;
+mod upsert;
 
 use std::sync::Arc;
 
-use model::{Action, Caller, Code, FieldIndex, Flaw, Origin, Problem, Record, Value};
+use model::{Action, Caller, Code, FieldIndex, Flaw, Problem, Record, Value, problem::Place};
 use rules::{
     Condition, Situation,
     plan::{Operation, OperationKind, Precondition, Write, WritePlan, Written},
 };
 
+use self::checks::{immutable, not_writable, require, require_fields, stamp};
 use crate::{
     own::Beside,
     transaction::{Change, Purpose, Tx},
 };
 
-/// Makes every operation of a write, in order, within the caller's transaction, and what goes beside it. On an error the caller rolls back.
+/// Makes every operation of a write, in order, within the caller's transaction, and what goes beside it. On an error the
+/// caller rolls back. There is one outcome for each operation, but for one that means several records.
 ///
 /// # Errors
 /// The problem of the first operation that fails, its pointers moved under the operation's place in the input.
@@ -30,17 +36,8 @@ pub async fn apply<T: Tx>(tx: &mut T, write: Write, beside: &Beside) -> Result<V
     }
     let mut written = Vec::with_capacity(write.operations.len());
     for operation in write.operations {
-        let Operation { plan, kind, pointer } = operation;
-        let mut path = Path { tx, caller: &write.caller, plan: &plan };
-        let outcome = match kind {
-            OperationKind::Create { record, given } => path.create(record, &given).await,
-            OperationKind::Replace { id, record, given, precondition, or_create } => {
-                path.replace(&id, record, &given, &precondition, or_create).await
-            }
-            OperationKind::Patch { id, edits, precondition } => path.patch(&id, edits, &precondition).await,
-            OperationKind::Delete { id, precondition } => path.delete(&id, &precondition).await,
-        };
-        written.push(outcome.map_err(|problem| problem.under(&pointer))?);
+        let position = operation.position.clone();
+        make(tx, &write.caller, operation, &mut written).await.map_err(|problem| position.place(problem))?;
     }
     if let Some(after) = &beside.after {
         for statement in after(&written)? {
@@ -48,6 +45,37 @@ pub async fn apply<T: Tx>(tx: &mut T, write: Write, beside: &Beside) -> Result<V
         }
     }
     Ok(written)
+}
+
+/// Makes one operation.
+async fn make<T: Tx>(
+    tx: &mut T,
+    caller: &Caller,
+    operation: Operation,
+    written: &mut Vec<Written>,
+) -> Result<(), Problem> {
+    let Operation { plan, mut kind, method, late, .. } = operation;
+    if !late.is_empty() {
+        let ids: Vec<Value> = written.iter().map(|one| one.record.id().clone()).collect();
+        let resource = plan.catalog.schema.get(plan.resource);
+        late::bind(&mut kind, &late, &ids, |field| resource.get(field).name.clone())?;
+    }
+    let own = method.map(|method| Caller { method, ..caller.clone() });
+    let mut path = Path { tx, caller: own.as_ref().unwrap_or(caller), plan: &plan };
+    written.push(match kind {
+        OperationKind::Create { record, given } => path.create(record, &given).await?,
+        OperationKind::Upsert { record, given, by } => path.upsert(record, &given, &by).await?,
+        OperationKind::Replace { id, record, given, precondition, or_create } => {
+            path.replace(&id, record, &given, &precondition, or_create).await?
+        }
+        OperationKind::Patch { id, edits, precondition } => path.patch(&id, edits, &precondition).await?,
+        OperationKind::Delete { id, precondition } => path.delete(&id, &precondition).await?,
+        OperationKind::Each { select, most, act } => {
+            written.extend(path.each(select.get(), most, act).await?);
+            return Ok(());
+        }
+    });
+    Ok(())
 }
 
 /// Whether a write may fail after it has changed something, so that it needs a savepoint of its own among others.
@@ -59,11 +87,12 @@ pub fn needs_savepoint(write: &Write, beside: &Beside) -> bool {
     let [only] = write.operations.as_slice() else { return true };
     let resource = only.plan.catalog.schema.get(only.plan.resource);
     match only.kind {
-        OperationKind::Delete { .. } => true,
+        OperationKind::Delete { .. } | OperationKind::Each { .. } => true,
         // One statement writes the record, and a failing statement changes nothing.
-        OperationKind::Create { .. } | OperationKind::Replace { .. } | OperationKind::Patch { .. } => {
-            resource.fields.iter().any(model::Field::is_many)
-        }
+        OperationKind::Create { .. }
+        | OperationKind::Upsert { .. }
+        | OperationKind::Replace { .. }
+        | OperationKind::Patch { .. } => resource.fields.iter().any(model::Field::is_many),
     }
 }
 
@@ -76,23 +105,28 @@ struct Path<'a, T> {
 
 impl<'a, T: Tx> Path<'a, T> {
     async fn create(&mut self, mut record: Record, given: &[FieldIndex]) -> Result<Written, Problem> {
+        self.may_create(&record, given).await?;
         let plan = self.plan;
-        if !self.holds(&plan.create, None, Some(&record)).await? {
+        let outcome = self.tx.create(&plan.catalog, plan.resource, &mut record, self.caller).await;
+        outcome.map_err(|problem| self.discreet(problem))?;
+        self.written(Action::Created, record).await
+    }
+
+    /// Holds a new record against the rules.
+    async fn may_create(&mut self, record: &Record, given: &[FieldIndex]) -> Result<(), Problem> {
+        let plan = self.plan;
+        if !self.holds(&plan.create, None, Some(record)).await? {
             return Err(self.denied(&format!("you may not create {}", self.resource().name)));
         }
         let mut flaws = Vec::new();
         for (field, rule) in &plan.field_writes {
-            if given.contains(field) && !self.holds(rule, None, Some(&record)).await? {
+            if given.contains(field) && !self.holds(rule, None, Some(record)).await? {
                 flaws.push(not_writable(self.resource(), *field));
             }
         }
-        flaws.extend(people::flaw(plan, None, &record));
-        self.validate(None, &record, &mut flaws).await?;
-        if !flaws.is_empty() {
-            return Err(Problem::validation(flaws));
-        }
-        self.tx.create(&plan.catalog, plan.resource, &mut record, self.caller).await?;
-        self.written(Action::Created, record).await
+        flaws.extend(people::flaw(plan, None, record));
+        self.validate(None, record, &mut flaws).await?;
+        if flaws.is_empty() { Ok(()) } else { Err(Problem::validation(flaws)) }
     }
 
     async fn replace(
@@ -103,19 +137,19 @@ impl<'a, T: Tx> Path<'a, T> {
         precondition: &Precondition,
         or_create: bool,
     ) -> Result<Written, Problem> {
-        let Some(old) = self.tx.fetch(&self.plan.catalog, self.plan.resource, id, Purpose::Change).await? else {
+        let Some(old) = self.fetch(id, Purpose::Change).await? else {
             if !or_create {
                 return Err(Problem::not_found());
             }
             require(precondition, None)?;
             // A creation's input was held against this when it was read; a replacement's could not be, as it may leave out
             // what the record has already.
+            record.values[0] = id.clone();
             let mut flaws = Vec::new();
             require_fields(self.resource(), &record, &mut flaws);
             if !flaws.is_empty() {
                 return Err(Problem::validation(flaws));
             }
-            record.values[0] = id.clone();
             return self.create(record, given).await;
         };
         self.readable(&old).await?;
@@ -141,7 +175,8 @@ impl<'a, T: Tx> Path<'a, T> {
         if !flaws.is_empty() {
             return Err(Problem::validation(flaws));
         }
-        self.change(old, record).await
+        let new = self.change(old, record).await?;
+        self.written(Action::Updated, new).await
     }
 
     async fn patch(
@@ -152,6 +187,12 @@ impl<'a, T: Tx> Path<'a, T> {
     ) -> Result<Written, Problem> {
         let old = self.fetch_readable(id, Purpose::Change).await?;
         require(precondition, Some(old.revision))?;
+        let new = self.edit(old, edits).await?;
+        self.written(Action::Updated, new).await
+    }
+
+    /// Changes some fields of a record that was fetched and may be read.
+    async fn edit(&mut self, old: Record, edits: Vec<(FieldIndex, rules::plan::Edit)>) -> Result<Record, Problem> {
         let resource = self.resource();
         let mut new = old.clone();
         let mut flaws = Vec::new();
@@ -185,16 +226,21 @@ impl<'a, T: Tx> Path<'a, T> {
     async fn delete(&mut self, id: &Value, precondition: &Precondition) -> Result<Written, Problem> {
         let old = self.fetch_readable(id, Purpose::Remove).await?;
         require(precondition, Some(old.revision))?;
-        if !self.holds(&self.plan.delete, Some(&old), None).await? {
-            return Err(self.denied(&format!("you may not delete this record of {}", self.resource().name)));
-        }
+        self.may_delete(&old).await?;
         let visible = self.mask(&old).await?;
         cascade::remove(self.tx, &self.plan.catalog, self.caller, self.plan.resource, old.clone()).await?;
         Ok(Written { action: Action::Deleted, plan: Arc::clone(self.plan), record: old, visible: Some(visible) })
     }
 
+    async fn may_delete(&mut self, record: &Record) -> Result<(), Problem> {
+        if self.holds(&self.plan.delete, Some(record), None).await? {
+            return Ok(());
+        }
+        Err(self.denied(&format!("you may not delete this record of {}", self.resource().name)))
+    }
+
     /// Turns one state of a record into another, where rules and validation let it.
-    async fn change(&mut self, old: Record, mut new: Record) -> Result<Written, Problem> {
+    async fn change(&mut self, old: Record, mut new: Record) -> Result<Record, Problem> {
         let resource = self.resource();
         people::settle(self.plan, &old, &mut new);
         if !self.holds(&self.plan.update, Some(&old), Some(&new)).await? {
@@ -207,17 +253,22 @@ impl<'a, T: Tx> Path<'a, T> {
         }
         let changed: Vec<FieldIndex> = resource.indices().filter(|field| old.get(*field) != new.get(*field)).collect();
         if changed.is_empty() {
-            return self.written(Action::Updated, old).await;
+            return Ok(old);
         }
         people::keep_an_administrator(self.tx, &self.plan.catalog, self.plan.resource, &old, Some(&new)).await?;
         stamp(resource, self.caller, &old, &mut new);
         let change = Change { before: &old, after: &mut new, fields: &changed };
-        self.tx.change(&self.plan.catalog, self.plan.resource, change, self.caller).await?;
-        self.written(Action::Updated, new).await
+        let outcome = self.tx.change(&self.plan.catalog, self.plan.resource, change, self.caller).await;
+        outcome.map_err(|problem| self.discreet(problem))?;
+        Ok(new)
+    }
+
+    async fn fetch(&mut self, id: &Value, purpose: Purpose) -> Result<Option<Record>, Problem> {
+        self.tx.fetch(&self.plan.catalog, self.plan.resource, id, purpose).await
     }
 
     async fn fetch_readable(&mut self, id: &Value, purpose: Purpose) -> Result<Record, Problem> {
-        let found = self.tx.fetch(&self.plan.catalog, self.plan.resource, id, purpose).await?;
+        let found = self.fetch(id, purpose).await?;
         let old = found.ok_or_else(Problem::not_found)?;
         self.readable(&old).await?;
         Ok(old)
@@ -286,6 +337,22 @@ impl<'a, T: Tx> Path<'a, T> {
         self.plan.catalog.schema.get(self.plan.resource)
     }
 
+    /// A conflict names a field only where the caller may read it.
+    fn discreet(&self, mut problem: Problem) -> Problem {
+        let names = |flaw: &Flaw| match &flaw.at {
+            Place::Pointer(pointer) => {
+                let field = pointer.strip_prefix('/').and_then(|name| self.resource().field(name));
+                self.plan.view.fields.iter().any(|seen| Some(seen.field) == field)
+            }
+            Place::Parameter(_) => true,
+        };
+        if problem.code == Code::Conflict && !problem.errors.iter().all(names) {
+            problem.errors.retain(names);
+            problem.detail = "a value of this record is taken by another one".to_owned();
+        }
+        problem
+    }
+
     fn denied(&self, detail: &str) -> Problem {
         let code = if self.caller.identity.is_known() { Code::Forbidden } else { Code::Unauthenticated };
         match &self.caller.identity.scopes {
@@ -314,51 +381,4 @@ async fn holds<T: Tx>(
             Ok(Situation { caller: Some(caller), record, new, ..blank }.judge(rule))
         }
     }
-}
-
-/// Notes every required field that has no value.
-fn require_fields(resource: &model::Resource, record: &Record, flaws: &mut Vec<Flaw>) {
-    for (field, declared) in resource.indices().zip(&resource.fields) {
-        if declared.required && declared.is_declared() {
-            model::check_required(declared, record.get(field), &format!("/{}", declared.name), flaws);
-        }
-    }
-}
-
-/// Keeps `updated_at`; it never runs backwards, whatever the clock does.
-fn stamp(resource: &model::Resource, caller: &Caller, old: &Record, new: &mut Record) {
-    if let Some(field) = resource.kept(Origin::UpdatedAt) {
-        let before = match old.get(field) {
-            Value::DateTime(moment) => *moment,
-            _ => i64::MIN,
-        };
-        new.set(field, Value::DateTime(caller.now.max(before)));
-    }
-}
-
-/// Holds a precondition against the stored revision, none where there is no record.
-fn require(precondition: &Precondition, stored: Option<i64>) -> Result<(), Problem> {
-    let holds = match (precondition, stored) {
-        (Precondition::None, _) | (Precondition::Absent, None) | (Precondition::Exists, Some(_)) => true,
-        (Precondition::Revision(wanted), Some(revision)) => wanted.contains(&revision),
-        (Precondition::Absent, Some(_)) | (Precondition::Exists | Precondition::Revision(_), None) => false,
-    };
-    if holds {
-        return Ok(());
-    }
-    let detail = match precondition {
-        Precondition::Absent => "a record with this id is there already",
-        _ => "the record has changed since you read it; read it again and repeat the change",
-    };
-    Err(Problem::new(Code::PreconditionFailed, detail))
-}
-
-fn not_writable(resource: &model::Resource, field: FieldIndex) -> Flaw {
-    let name = &resource.get(field).name;
-    Flaw::pointer(format!("/{name}"), "not_writable", format!("you may not set {name}"))
-}
-
-fn immutable(resource: &model::Resource, field: FieldIndex) -> Flaw {
-    let name = &resource.get(field).name;
-    Flaw::pointer(format!("/{name}"), "immutable", format!("{name} is set at creation only"))
 }

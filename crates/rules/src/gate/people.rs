@@ -107,7 +107,7 @@ impl Gate {
         let (people, _) = self.people()?;
         signed_in(&caller)?;
         let own = match &kind {
-            OperationKind::Create { .. } => None,
+            OperationKind::Create { .. } | OperationKind::Upsert { .. } | OperationKind::Each { .. } => None,
             OperationKind::Replace { id, .. } | OperationKind::Patch { id, .. } | OperationKind::Delete { id, .. } => {
                 Some(id)
             }
@@ -175,10 +175,7 @@ impl Gate {
             by_keeper: true,
             ..self.plan_write(&caller, people)
         });
-        let operations = operations
-            .into_iter()
-            .map(|kind| Operation { plan: Arc::clone(&plan), kind, pointer: String::new() })
-            .collect();
+        let operations = operations.into_iter().map(|kind| Operation::alone(Arc::clone(&plan), kind)).collect();
         Ok(Allowed::new(Write { caller, operations }))
     }
 
@@ -233,7 +230,7 @@ impl Gate {
 }
 
 fn single(caller: Caller, plan: WritePlan, kind: OperationKind) -> Allowed<Write> {
-    let operation = Operation { plan: Arc::new(plan), kind, pointer: String::new() };
+    let operation = Operation::alone(Arc::new(plan), kind);
     Allowed::new(Write { caller, operations: vec![operation] })
 }
 

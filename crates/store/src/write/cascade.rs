@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use model::{Caller, FieldIndex, Kind, OnDelete, Problem, Record, ResourceIndex, Value};
 use rules::Catalog;
 
-use super::{people, stamp};
+use super::{checks::stamp, people};
 use crate::{
     refusal,
     transaction::{Change, Purpose, Tx},

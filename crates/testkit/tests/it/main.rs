@@ -10,12 +10,14 @@ mod house;
 mod http;
 mod live;
 mod manners;
+mod once;
 mod people;
 mod public;
 mod reading;
 mod refusals;
 mod same;
 mod shop;
+mod together;
 mod writing;
 
 /// A test for each database: `both! { async fn name(app: TestApp) using FILES { … } }`.
