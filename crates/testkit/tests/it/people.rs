@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::{AccountChange, AccountKey, Engine, Target, Terms};
+use engine::{AccountChange, AccountKey, Done, Engine, Target, Task, Terms};
 use model::{Caller, Code, Problem, Value, caller::Identity};
 use rules::{plan::Precondition, query::Query};
 use serde_json::{Value as Json, json};
@@ -84,9 +84,17 @@ async fn own(app: &TestApp, caller: &Caller) -> Json {
     serde_json::from_slice(&answer.body).expect("JSON")
 }
 
+fn one(done: Done) -> engine::Answer {
+    match done {
+        Done::One(answer) => answer,
+        other => panic!("one record, not {other:?}"),
+    }
+}
+
 async fn patch(app: &TestApp, caller: &Caller, id: &str, body: Json) -> Result<Json, Problem> {
     let target = Target { resource: "users", id };
-    let answer = app.engine().patch(caller.clone(), target, &body, Precondition::None).await?;
+    let task = Task::Patch { target, body: &body, precondition: Precondition::None };
+    let answer = one(app.engine().write(caller.clone(), task).await?);
     Ok(serde_json::from_slice(&answer.body).expect("JSON"))
 }
 
@@ -234,7 +242,10 @@ both! {
         };
         let create = |caller: Caller| {
             let engine = Arc::clone(app.engine());
-            async move { engine.create(caller, "notes", &json!({ "text": "x" })).await }
+            async move {
+                let task = Task::Create { resource: "notes", body: &json!({ "text": "x" }), upsert: None };
+                engine.write(caller, task).await.map(one)
+            }
         };
         for roles in [&[][..], &["admin"][..]] {
             let reader = scoped(&["notes:read"], roles);
@@ -252,7 +263,9 @@ both! {
         let target = Target { resource: "notes", id: &made.id };
         let body = json!({ "text": "y" });
         let writer = scoped(&["notes:update"], &[]);
-        app.engine().patch(writer.clone(), target, &body, Precondition::None).await.expect("in scope");
-        app.engine().delete(writer, target, Precondition::None).await.expect_err("out of scope");
+        let change = Task::Patch { target, body: &body, precondition: Precondition::None };
+        app.engine().write(writer.clone(), change).await.expect("in scope");
+        let deletion = Task::Delete { target, precondition: Precondition::None };
+        app.engine().write(writer, deletion).await.expect_err("out of scope");
     }
 }
