@@ -63,7 +63,7 @@ both! {
         fill(app).await;
         for person in [app.stranger(), app.admin()] {
             let listed = person.get("/api/notes?sort=-title").await.expect(200);
-            assert_eq!(listed.header("vary"), "Accept");
+            assert_eq!(listed.header("vary"), "Accept, Accept-Encoding");
             let streamed = stream(&person, NDJSON, "?sort=-title").await.expect(200);
             assert_eq!(lines(&streamed), listed.items());
             assert_eq!((streamed.header("vary"), streamed.header("cache-control")), ("Accept", "private, no-cache"));
