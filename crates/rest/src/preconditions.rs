@@ -8,16 +8,19 @@ use web::Request;
 /// What a write asks of the stored record.
 ///
 /// # Errors
-/// 400 for both headers at once, or an `If-None-Match` that a write has no meaning for.
+/// 400 for an `If-None-Match` that a write has no meaning for.
 pub(crate) fn of_write(request: &Request<'_>) -> Result<Precondition, Problem> {
-    let wanted = request.header(header::IF_MATCH);
-    let unwanted = request.header(header::IF_NONE_MATCH);
+    // One that is no text matches nothing: it must not be taken for one that is absent.
+    let text = |name: header::HeaderName| request.headers.get(name).map(|value| value.to_str().unwrap_or(""));
+    let wanted = text(header::IF_MATCH);
+    let unwanted = text(header::IF_NONE_MATCH);
     match (wanted, unwanted) {
         (None, None) => Ok(Precondition::None),
         (Some(tags), None) => Ok(of_tags(tags)),
         (None, Some("*")) => Ok(Precondition::Absent),
-        (None, Some(_)) => Err(Problem::new(Code::BadRequest, "on a write, If-None-Match can only be `*`")),
-        (Some(_), Some(_)) => Err(Problem::new(Code::BadRequest, "If-Match and If-None-Match exclude each other")),
+        // The record would have to be there and not to be there.
+        (Some(_), Some("*")) => Ok(Precondition::Revision(Vec::new())),
+        (_, Some(_)) => Err(Problem::new(Code::BadRequest, "on a write, If-None-Match can only be `*`")),
     }
 }
 

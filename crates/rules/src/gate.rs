@@ -16,6 +16,7 @@
 //! Plans are kept by the form of the query and the caller's profile: the outcomes of all conditions that rules state about
 //! the caller alone. Callers of one profile are asked the same of every record, with their own values bound.
 
+mod outlook;
 mod people;
 
 use std::{
@@ -38,6 +39,7 @@ use crate::{
     visibility::{Sight, Visibility, access, is_within_scope},
 };
 
+pub use outlook::{FieldOutlook, Outlook, Prospect};
 pub use people::Newcomer;
 
 /// The most plans that are kept; past it they are made anew.

@@ -35,7 +35,7 @@ pub use compute::json_path;
 pub use convert::{convert, parse_input};
 pub use expression::{Condition, Expression, Mistake, Rule, Type};
 pub use filter::{ShortOperator, compile_filter, resolve_path, short_condition};
-pub use gate::{Allowed, Gate, Newcomer};
+pub use gate::{Allowed, FieldOutlook, Gate, Newcomer, Outlook, Prospect};
 pub use judge::{Relations, Situation};
 pub use policy::{Catalog, FieldPolicy, Place, Placed, Policy};
 pub use rewrite::Part;

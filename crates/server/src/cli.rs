@@ -17,6 +17,7 @@ mod import;
 mod key;
 mod migrate;
 mod new;
+mod openapi;
 mod progress;
 mod records;
 mod schema;
@@ -76,6 +77,9 @@ enum Command {
     Key(key::Command),
     /// Print the JSON Schema of the app's files, for editors.
     Schema(schema::Arguments),
+    /// Print the OpenAPI document of the app.
+    #[command(name = "openapi")]
+    OpenApi(openapi::Arguments),
     /// Print completions for a shell.
     Completions(completions::Arguments),
 }
@@ -115,6 +119,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Import(arguments) => wait_for(import::run(&app, &arguments)),
         Command::Key(command) => wait_for(key::run(&app, &command)),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::OpenApi(arguments) => openapi::run(&app, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

@@ -6,6 +6,7 @@ use engine::Engine;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use live::Live;
 use model::{Code, Problem};
+use openapi::OpenApi;
 use rest::Rest;
 use web::{Body, Door, Metrics, Request};
 
@@ -19,6 +20,8 @@ pub struct Protocols {
     pub rest: Rest,
     /// `/api/{resource}/events`
     pub live: Arc<Live>,
+    /// `/openapi.json`, `/docs`
+    pub openapi: OpenApi,
     /// `/metrics`
     pub metrics: Arc<Metrics>,
     /// The app's own pages: what is no one else's
@@ -62,6 +65,11 @@ impl Protocols {
                 }
                 readable(request, || Ok(pages::ready()))
             }
+            ("openapi.json", None, None, None) => readable(request, || Ok(self.openapi.document(request))),
+            ("docs", file, None, None) => match OpenApi::page(file) {
+                Some(page) => readable(request, || Ok(page)),
+                None => Err(no_such_path(path)),
+            },
             ("metrics", None, None, None) => readable(request, || Ok(pages::metrics(&self.metrics))),
             ("problems", Some(slug), None, None) => match problems::find(slug) {
                 Some(code) => readable(request, || problems::page(code, request.headers)),

@@ -11,6 +11,7 @@ use app::settings::{CorsOrigins, LogFormat, Settings};
 use auth::Auth;
 use engine::Engine;
 use live::Live;
+use openapi::OpenApi;
 use rest::Rest;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -131,6 +132,7 @@ fn manners(
         engine: Arc::clone(engine),
         rest: Rest::new(Arc::clone(engine)),
         live: Arc::clone(live),
+        openapi: OpenApi::new(Arc::clone(engine), api_title(settings)),
         metrics: Arc::clone(&metrics),
         public: Public::new(settings.directory.join("public")),
         pause: pause.clone(),
@@ -185,6 +187,12 @@ fn rates(settings: &Settings) -> Option<Rates> {
         })
         .collect();
     (!rates.is_empty()).then(|| Rates::new(rates))
+}
+
+/// What the app's API is called, for want of a name: where it is.
+pub(crate) fn api_title(settings: &Settings) -> String {
+    let url = &settings.server.public_url;
+    format!("The API of {}", url.split_once("://").map_or(url.as_str(), |(_, host)| host))
 }
 
 /// Takes as many files as the system allows: every connection is one, and the usual limit is that of an interactive shell.

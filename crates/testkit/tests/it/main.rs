@@ -11,6 +11,7 @@ mod http;
 mod live;
 mod manners;
 mod once;
+mod openapi;
 mod people;
 mod public;
 mod reading;

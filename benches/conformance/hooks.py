@@ -1,0 +1,72 @@
+"""What the fuzzer can't take from the document: values of formats that are ours, and which refusals have a reason."""
+
+import schemathesis
+from hypothesis import strategies as st
+
+# A filter is a language; any of these holds for every resource. A cursor is given out by the server.
+schemathesis.openapi.format("cel", st.sampled_from(["true", "1 < 2", "id != null", "!(id == null)", "now > timestamp('2020-01-01T00:00:00Z')"]))
+schemathesis.openapi.format("cursor", st.just(""))
+# What groups sort by depends on what else is asked for.
+schemathesis.openapi.format("sort-of-totals", st.just("count"))
+schemathesis.openapi.format(
+    "date-time",
+    st.datetimes().map(lambda moment: moment.isoformat() + "Z"),
+)
+schemathesis.openapi.format(
+    "uri",
+    st.from_regex(r"\Ahttps?://[a-z]{1,10}\.example(/[a-z0-9/._~-]{0,20})?(\?[a-z=&]{0,9})?\Z"),
+)
+schemathesis.openapi.format(
+    "email",
+    st.from_regex(r"\A[a-z0-9][a-z0-9_+-]{0,20}@[a-z0-9]{1,20}(\.[a-z]{2,6}){1,2}\Z"),
+)
+
+# The most short filters of one request (docs/src/reading.md).
+SHORT_FILTERS = 32
+OURS = {"filter", "sort", "limit", "cursor", "offset", "count", "fields", "expand", "group", "sum", "avg", "min", "max",
+        "search", "upsert", "last_event_id"}
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """Leaves out some of very many filters, and one of two parameters that exclude each other."""
+    query = case.query
+    if not query or not isinstance(query, dict) or case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    if "cursor" in query and "offset" in query:
+        query.pop("cursor")
+    if case.path.endswith("/aggregate"):
+        query["count"] = "true"
+        query["group"] = [name for name in query.get("group", []) if name not in query]
+        if not query["group"]:
+            query.pop("group")
+    short = [name for name in query if name not in OURS and not name.startswith("expand[")]
+    for name in sorted(short, key=lambda name: hash((name, len(short))))[SHORT_FILTERS:]:
+        query.pop(name)
+
+
+# Refusals of a request that is as the document says: the words are `code` of the problem's errors.
+ALWAYS = {
+    "rule",  # [validate]: the state of the whole record
+    "not_writable", "immutable", "system",  # read-only fields with other values
+    "size", "depth",  # of a JSON document
+    "range",  # an integer from 2^53 on, written with a point: it may have been another number
+}
+# And those that depend on what is stored.
+CHANGES = ALWAYS | {
+    "null", "min", "max", "precision", "scale",  # a sum after `$increment`
+    "max_items", "duplicate", "required",  # a list after `$append` and `$remove`
+    "schema",  # a document after a merge
+}
+
+
+@schemathesis.check
+def refusals_have_reasons(ctx, response, case):
+    """A 422 for what the document allows is for one of a few reasons, each told with its place."""
+    if response.status_code != 422 or case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    problem = response.json()
+    assert problem.get("errors"), f"a refusal without a place: {problem}"
+    reasons = CHANGES if case.method.upper() == "PATCH" else ALWAYS
+    for error in problem["errors"]:
+        assert error["code"] in reasons, f"refused though the document allows it: {error}"

@@ -1,0 +1,144 @@
+//! The OpenAPI document, and the page to read it.
+
+use http::Method;
+use serde_json::{Value as Json, json};
+use testkit::{Database, TestApp};
+
+use crate::both;
+
+const SHOP: &[(&str, &str)] = &[
+    ("mainstay.toml", ""),
+    (
+        "resources/things.toml",
+        "doc = \"What there is\"\nid = \"integer\"\n[fields]\n\
+         name = { type = \"string\", required = true, min = 2, max = 9, doc = \"As on the label\" }\n\
+         price = { type = \"decimal\", precision = 6, scale = 2, min = \"0\" }\n\
+         state = { type = \"enum\", values = [\"new\", \"old\"], default = \"new\" }\n\
+         marks = { type = \"string\", list = true }\n\
+         sealed = { type = \"integer\", immutable = true }\n\
+         kept = { type = \"integer\", write = \"false\" }\n\
+         cost = { type = \"integer\", read = \"'staff' in auth.roles\" }\n\
+         fancy = { type = \"integer\", read = \"record.state == 'new'\" }\n\
+         secret = { type = \"text\", hidden = true }\n\
+         [access]\nread = \"true\"\nupdate = \"true\"\n[validate]\n\"a fair price\" = \"new.price == null || new.price < 9999\"\n",
+    ),
+    (
+        "resources/labels.toml",
+        "id = \"string\"\n[fields]\nthing = { type = \"reference\", to = \"things\", required = true }\n[access]\nread = \"true\"\ncreate = \"true\"\n",
+    ),
+];
+
+async fn document(person: &testkit::Person) -> Json {
+    person.get("/openapi.json").await.expect(200).json()
+}
+
+fn names(object: &Json) -> Vec<&str> {
+    object.as_object().map(|members| members.keys().map(String::as_str).collect()).unwrap_or_default()
+}
+
+both! {
+    /// Also the shapes: what is required, read-only, absent where a rule says so.
+    async fn the_document_shows_what_its_reader_may_see(app) using SHOP {
+        let (stranger, admin) = (document(&app.stranger()).await, document(&app.admin()).await);
+        for (reader, own) in [(&stranger, false), (&admin, true)] {
+            assert_eq!(reader["openapi"], "3.1.0");
+            let schemas = &reader["components"]["schemas"];
+            let read = &schemas["Thing"];
+            assert_eq!(read["properties"].get("cost").is_some(), own, "{read}");
+            assert!(!reader.to_string().contains("secret"), "a hidden field");
+            assert_eq!(read["description"], "What there is");
+            assert_eq!(read["properties"]["name"]["description"], "As on the label.");
+            assert_eq!(read["required"].as_array().expect("names").iter().any(|name| name == "fancy"), own);
+            let create = &schemas["ThingCreate"];
+            assert_eq!(create["required"], json!(["name"]));
+            assert_eq!(create["properties"].get("kept").is_some(), own, "{create}");
+            assert!(create["properties"].get("id").is_none(), "serial numbers are the server's");
+            let patch = &schemas["ThingPatch"]["properties"];
+            assert_eq!(patch["sealed"]["readOnly"], true);
+            assert_eq!(patch["marks"]["anyOf"][1]["properties"]["$append"]["type"], "array");
+            assert_eq!(create["properties"]["price"]["pattern"], "^0*[0-9]{1,4}(\\.[0-9]{1,2}0{0,12})?$");
+        }
+        let parameters = names(&stranger["components"]["parameters"]);
+        for (parameter, there) in [("things.price.gte", true), ("things.state.contains", true), ("things.marks", false), ("things.cost", false)] {
+            assert_eq!(parameters.contains(&parameter), there, "{parameter}");
+        }
+        let create = &stranger["paths"]["/api/things"]["post"];
+        assert_eq!(create["security"], json!([{ "bearer": [] }]), "a stranger has to sign in");
+        assert!(stranger["paths"]["/api/labels"]["post"].get("security").is_none(), "here it need not");
+    }
+
+    async fn every_call_of_the_document_is_answered_as_it_says(app) using SHOP {
+        let admin = app.admin();
+        let document = document(&admin).await;
+        let made = admin.post("/api/things", document["components"]["schemas"]["ThingCreate"]["examples"][0].clone()).await.expect(201);
+        let id = made.json()["id"].to_string();
+        let mut called = 0;
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            for method in names(item).into_iter().filter(|method| *method != "parameters" && !path.ends_with("/events")) {
+                let filled = path.replace("{id}", &id).replace("{code}", "validation");
+                // The record is needed until the end.
+                if method == "delete" {
+                    continue;
+                }
+                let kinds = names(&item[method]["requestBody"]["content"]);
+                let headers: Vec<_> = kinds.first().map(|kind| ("content-type", *kind)).into_iter().collect();
+                let filled = if filled.ends_with("aggregate") { format!("{filled}?count") } else { filled };
+                let verb = Method::from_bytes(method.to_ascii_uppercase().as_bytes()).expect("a method");
+                let body = if kinds.is_empty() { "" } else { "{}" };
+                let reply = admin.send(verb, &filled, &headers, body).await;
+                let told = &item[method]["responses"][reply.status.as_str()];
+                assert!(!told.is_null(), "{method} {filled}: {reply}");
+                let told = match told["$ref"].as_str() {
+                    Some(reference) => document.pointer(&reference[1..]).expect("an answer"),
+                    None => told,
+                };
+                let kind = reply.header("content-type");
+                assert!(kind.is_empty() || names(&told["content"]).contains(&kind), "{method} {filled}: {kind}");
+                called += 1;
+            }
+        }
+        assert!(called >= 16, "{called} calls");
+    }
+
+    async fn the_document_follows_the_version_in_force(app) using SHOP {
+        let before = document(&app.stranger()).await;
+        let later = app::load(&{
+            let path = app.directory().join("resources/labels.toml");
+            let text = std::fs::read_to_string(&path).expect("a resource");
+            std::fs::write(&path, text.replace("[access]", "color = { type = \"string\" }\n[access]")).expect("a file");
+            app.directory().to_owned()
+        }, &app::Environment::default());
+        app.engine().put_in_force(std::sync::Arc::new(later.catalog.expect("a catalog")));
+        let after = document(&app.stranger()).await;
+        assert!(before["components"]["schemas"]["Label"]["properties"].get("color").is_none());
+        assert!(after["components"]["schemas"]["Label"]["properties"].get("color").is_some());
+        assert_ne!(before["info"]["version"], after["info"]["version"]);
+    }
+}
+
+#[tokio::test]
+async fn the_page_brings_all_that_it_needs_and_allows_nothing_else() {
+    let app = TestApp::start(Database::Sqlite, SHOP).await;
+    let page = app.stranger().get("/docs").await.expect(200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    let policy = page.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'; script-src 'self';") && !policy.contains("unsafe"), "{policy}");
+    assert!(
+        !page.text.contains("<script>") && !page.text.contains("style=") && !page.text.contains("//"),
+        "inline, or from elsewhere"
+    );
+    let mut found = 0;
+    for file in page.text.split('"').filter(|text| text.starts_with("/docs/")) {
+        let reply = app.stranger().get(file).await.expect(200);
+        for import in reply.text.split("from \"./").skip(1) {
+            let name = import.split('"').next().unwrap_or_default();
+            app.stranger().get(&format!("/docs/{name}")).await.expect(200);
+        }
+        found += 1;
+    }
+    assert_eq!(found, 2, "the style and the script");
+    app.stranger().get("/docs/else.js").await.expect(404);
+    let refused = app.stranger().post("/docs", json!({})).await.expect(405);
+    assert_eq!(refused.header("allow"), "GET, HEAD, OPTIONS");
+    app.stop().await;
+}
