@@ -98,7 +98,7 @@ fn create(subject: Subject<'_>) -> Json {
         call.insert("security".into(), json!([{ "bearer": [] }]));
     }
     let body = body_of(&[JSON], &json!({ "anyOf": [one, many] }));
-    finished(call, Vec::new(), body, with_problems(answers, &[403, 406, 409, 413, 415, 422]))
+    finished(call, Vec::new(), body, with_problems(answers, &[403, 406, 408, 409, 413, 415, 422]))
 }
 
 fn get(subject: Subject<'_>) -> Json {
@@ -133,7 +133,7 @@ fn replace(subject: Subject<'_>) -> Json {
     let open = subject.stranger().update || (creates && subject.stranger().create);
     let call = call(subject, format!("replace{}", names.one), summary, open);
     let body = body_of(&[JSON], &reference(&format!("{}Replace", names.one)));
-    finished(call, asked, body, with_problems(answers, &[403, 404, 406, 409, 412, 413, 415, 422]))
+    finished(call, asked, body, with_problems(answers, &[403, 404, 406, 408, 409, 412, 413, 415, 422]))
 }
 
 fn patch(subject: Subject<'_>) -> Json {
@@ -143,7 +143,7 @@ fn patch(subject: Subject<'_>) -> Json {
     let summary = format!("Change fields of one {}", words(&names.word));
     let call = call(subject, format!("update{}", names.one), summary, subject.stranger().update);
     let body = body_of(&[MERGE_PATCH, JSON], &reference(&format!("{}Patch", names.one)));
-    let answers = with_problems(answers, &[403, 404, 406, 409, 412, 413, 415, 422]);
+    let answers = with_problems(answers, &[403, 404, 406, 408, 409, 412, 413, 415, 422]);
     finished(call, vec![parameter("IfMatch")], body, answers)
 }
 
