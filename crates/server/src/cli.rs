@@ -4,6 +4,7 @@
 //! 2 for a command line that is none, or for `migrate plan --exit-code` with steps to take.
 
 mod access;
+mod backup;
 mod check;
 mod completions;
 mod database;
@@ -72,6 +73,10 @@ enum Command {
     Export(export::Arguments),
     /// Load a file of records into a resource: NDJSON or CSV.
     Import(import::Arguments),
+    /// Copy the database to a file while it is served (SQLite).
+    Backup(backup::Backup),
+    /// Put a backup in the place of the database (SQLite).
+    Restore(backup::Restore),
     /// Make keys for the API.
     #[command(subcommand)]
     Key(key::Command),
@@ -117,6 +122,8 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Seed(arguments) => wait_for(seed::run(&app, &arguments)),
         Command::Export(arguments) => wait_for(export::run(&app, &arguments)),
         Command::Import(arguments) => wait_for(import::run(&app, &arguments)),
+        Command::Backup(arguments) => wait_for(backup::back_up(&app, arguments)),
+        Command::Restore(arguments) => wait_for(backup::restore(&app, arguments)),
         Command::Key(command) => wait_for(key::run(&app, &command)),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::OpenApi(arguments) => openapi::run(&app, &arguments),

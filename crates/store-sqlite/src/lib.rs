@@ -4,14 +4,18 @@
 //! their own. What a plan becomes is in [`query`] and [`dialect`], what a write does in [`transaction`].
 
 mod aggregate;
+mod backup;
 mod connection;
+mod copy;
 pub mod dialect;
 mod fault;
 pub mod functions;
+mod health;
 mod loading;
 mod log;
 pub mod migrate;
 mod own;
+mod presence;
 mod query;
 mod reader;
 mod sequence;
@@ -23,5 +27,7 @@ mod transaction;
 mod value;
 mod writer;
 
+pub use backup::{Restored, back_up, restore};
 pub use connection::Synchronous;
+pub use copy::{Content, CopyError, Watch, stamp};
 pub use store_impl::SqliteStore;

@@ -15,7 +15,7 @@ mod session;
 mod state;
 
 pub use apply::{Options, apply, plan};
-pub use state::{matches, status};
+pub use state::{is_readable, matches, status};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use model::{Code, Problem};
+use model::Problem;
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use crate::{
     connection::{Allowance, Reader},
     fault::problem,
+    health::Health,
 };
 
 /// Thousands of instructions that a read may take on its caller's thread: about a millisecond.
@@ -31,6 +32,7 @@ pub(crate) struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Reader>>,
     pool: mpsc::SyncSender<Work>,
+    health: Arc<Health>,
 }
 
 /// Interrupts the read when the future that waits for it is dropped.
@@ -46,7 +48,7 @@ impl Drop for CancelOnDrop {
 
 impl Readers {
     /// Starts the pool's threads; each opens its connection when it is first needed.
-    pub(crate) fn start(path: PathBuf, threads: usize) -> std::io::Result<Self> {
+    pub(crate) fn start(path: PathBuf, threads: usize, health: Arc<Health>) -> std::io::Result<Self> {
         let (pool, work) = mpsc::sync_channel::<Work>(QUEUE);
         let work = Arc::new(Mutex::new(work));
         for number in 0..threads {
@@ -65,7 +67,7 @@ impl Readers {
                 }
             })?;
         }
-        Ok(Self { path, idle: Mutex::new(Vec::new()), pool })
+        Ok(Self { path, idle: Mutex::new(Vec::new()), pool, health })
     }
 
     /// Runs a read at once; where that is too much work, one that `again` makes of it on the pool.
@@ -82,7 +84,7 @@ impl Readers {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
                 self.pooled(again()).await
             }
-            Err(error) => Err(problem(&error)),
+            Err(error) => Err(self.failed(&error)),
             Ok(value) => Ok(value),
         }
     }
@@ -100,7 +102,17 @@ impl Readers {
         result
     }
 
-    async fn pooled<T, F>(&self, read: F) -> Result<T, Problem>
+    fn failed(&self, error: &rusqlite::Error) -> Problem {
+        let problem = problem(error);
+        self.health.read(&problem);
+        problem
+    }
+
+    /// Runs a read on a thread of the pool, where it may take its time.
+    ///
+    /// # Errors
+    /// 503 where too many wait already, or the problem that it met.
+    pub(crate) async fn pooled<T, F>(&self, read: F) -> Result<T, Problem>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -122,8 +134,10 @@ impl Readers {
         if self.pool.try_send(work).is_err() {
             return Err(Problem::unavailable("too many long reads wait already", "the readers' queue is full", 1));
         }
-        let result = answer.await.map_err(|_| Problem::new(Code::Unavailable, "the database can't be read"))?;
+        let result = answer.await.map_err(|_| {
+            Problem::unavailable("the database can't be read", "a reader could not open the database", 5)
+        })?;
         drop(guard);
-        result.map_err(|error| problem(&error))
+        result.map_err(|error| self.failed(&error))
     }
 }

@@ -18,8 +18,11 @@ use crate::{
     aggregate,
     connection::Synchronous,
     fault::problem,
+    health::Health,
     loading::SqliteLoading,
-    log, migrate, own, query,
+    log, migrate, own,
+    presence::Presence,
+    query,
     reader::Readers,
     stream::Streams,
     writer::{self, Job, OwnWork},
@@ -32,6 +35,9 @@ pub struct SqliteStore {
     readers: Readers,
     streams: Streams,
     latest: watch::Receiver<i64>,
+    health: Arc<Health>,
+    /// Keeps others from replacing the file under us.
+    present: Mutex<Option<Presence>>,
 }
 
 impl SqliteStore {
@@ -40,11 +46,16 @@ impl SqliteStore {
     /// # Errors
     /// 503 where it can't be opened.
     pub fn open(path: &Path, synchronous: Synchronous, reader_threads: usize) -> Result<Self, Problem> {
-        let (sender, latest, thread) = writer::start(path, synchronous).map_err(|error| problem(&error))?;
-        let streams = Streams::new(path.to_owned());
-        let readers = Readers::start(path.to_owned(), reader_threads)
+        let present = Presence::shared(path)
+            .map_err(|error| Problem::unavailable("the database is being restored", error.to_string(), 5))?;
+        let health = Arc::new(Health::default());
+        let (sender, latest, thread) =
+            writer::start(path, synchronous, Arc::clone(&health)).map_err(|error| problem(&error))?;
+        let readers = Readers::start(path.to_owned(), reader_threads, Arc::clone(&health))
             .map_err(|error| Problem::internal(format!("failed to start a reader thread: {error}")))?;
-        Ok(Self { writer: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), readers, streams, latest })
+        let streams = Streams::new(path.to_owned());
+        let (writer, thread) = (Mutex::new(Some(sender)), Mutex::new(Some(thread)));
+        Ok(Self { writer, thread, readers, streams, latest, health, present: Mutex::new(present) })
     }
 
     async fn send<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, Problem>>) -> Job) -> Result<T, Problem> {
@@ -53,12 +64,40 @@ impl SqliteStore {
         let (reply, answer) = oneshot::channel();
         writer.send(job(reply)).await.map_err(|_| closed())?;
         drop(writer);
-        let gone = |_| Problem::unavailable("the write was not made", "the transaction could not be begun", 1);
+        let gone =
+            |_| Problem::unavailable("the write was not made", "its transaction was lost with another's fault", 1);
         answer.await.map_err(gone)?
     }
 
     async fn own(&self, work: OwnWork) -> Result<u64, Problem> {
         self.send(|reply| Job::Own { work, reply }).await
+    }
+
+    /// Whether what ailed the disk has gone: a write that could not be made may work by now, and who asks finds out.
+    async fn still_ails(&self) -> Result<(), Problem> {
+        if self.health.writes().is_some() {
+            // It changes nothing, and has to reach the disk as any write does.
+            let touch: OwnWork = Box::new(|connection| {
+                let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+                connection.pragma_update(None, "user_version", version).map(|()| 0)
+            });
+            self.own(touch).await?;
+            self.health.wrote();
+        }
+        match self.health.damage() {
+            None => Ok(()),
+            Some((problem, false)) => Err(problem),
+            Some((problem, true)) => {
+                let look = |connection: &Connection| {
+                    connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+                };
+                if self.readers.pooled(look).await? != "ok" {
+                    return Err(problem);
+                }
+                self.health.sound();
+                Ok(())
+            }
+        }
     }
 
     /// A small read without parameters that borrow.
@@ -154,7 +193,7 @@ impl Store for SqliteStore {
             })
             .await?;
         if matches {
-            return Ok(());
+            return self.still_ails().await;
         }
         Err(Problem::unavailable("the database has another schema than the app", "run `mainstay migrate apply`", 5))
     }
@@ -197,5 +236,6 @@ impl Store for SqliteStore {
             // The writer finishes what is queued; a panic of it has been reported already.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
+        drop(self.present.lock().take());
     }
 }

@@ -7,6 +7,7 @@ use std::{
     future::Future,
     path::Path,
     pin::pin,
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -19,6 +20,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     connection::{self, Synchronous},
     fault::problem,
+    health::Health,
     loading::Step,
     sequence::Sequences,
     transaction::SqliteTx,
@@ -39,6 +41,18 @@ pub(crate) enum Job {
     Loading { steps: mpsc::Receiver<Step>, begun: Reply<()> },
     /// Something of the store's own, within the transaction.
     Own { work: OwnWork, reply: Reply<u64> },
+}
+
+impl Job {
+    /// Answers without having done anything.
+    fn refuse(self, problem: Problem) {
+        match self {
+            Self::Write { reply, .. } => drop(reply.send(Err(problem))),
+            Self::Statements { reply, .. } => drop(reply.send(Err(problem))),
+            Self::Own { reply, .. } => drop(reply.send(Err(problem))),
+            Self::Loading { begun, .. } => drop(begun.send(Err(problem))),
+        }
+    }
 }
 
 type Reply<T> = oneshot::Sender<Result<T, Problem>>;
@@ -79,6 +93,7 @@ struct Writer {
     /// SQLite's mark of what others have committed; where it has moved, the sequences may have, too.
     others: i64,
     latest: watch::Sender<i64>,
+    health: Arc<Health>,
 }
 
 /// Opens the writer and starts its thread; it ends when the last sender is dropped.
@@ -88,13 +103,14 @@ struct Writer {
 pub(crate) fn start(
     path: &Path,
     synchronous: Synchronous,
+    health: Arc<Health>,
 ) -> rusqlite::Result<(mpsc::Sender<Job>, watch::Receiver<i64>, std::thread::JoinHandle<()>)> {
     let connection = connection::open_writer(path, synchronous)?;
     let others = data_version(&connection)?;
     let sequences = Sequences::open(&connection)?;
     let (latest, watched) = watch::channel(sequences.revision());
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let mut writer = Writer { connection, sequences, others, latest };
+    let mut writer = Writer { connection, sequences, others, latest, health };
     let thread = std::thread::Builder::new()
         .name("sqlite-writer".to_owned())
         .spawn(move || writer.run(receiver))
@@ -107,18 +123,22 @@ impl Writer {
         let mut waiting = Vec::with_capacity(GROUP);
         let mut held = None;
         while let Some(first) = held.take().or_else(|| jobs.blocking_recv()) {
+            let before = self.connection.total_changes();
             if let Job::Loading { steps, begun } = first {
                 self.load(steps, begun);
                 continue;
             }
             if let Err(error) = self.group(first, &mut jobs, &mut waiting, &mut held) {
-                tracing::error!(error = %error, "a transaction failed and was rolled back");
+                let problem = self.fault(&error);
                 let _ = self.connection.execute_batch("ROLLBACK");
                 self.sequences.rolled_back();
                 for answer in waiting.drain(..) {
-                    answer.failed(problem(&error));
+                    answer.failed(problem.clone());
                 }
                 continue;
+            }
+            if self.connection.total_changes() != before {
+                self.health.wrote();
             }
             self.latest.send_replace(self.sequences.revision());
             for answer in waiting.drain(..) {
@@ -137,8 +157,10 @@ impl Writer {
         waiting: &mut Vec<Waiting>,
         held: &mut Option<Job>,
     ) -> rusqlite::Result<()> {
-        self.execute("BEGIN IMMEDIATE")?;
-        self.meet_others()?;
+        if let Err(error) = self.execute("BEGIN IMMEDIATE").and_then(|()| self.meet_others()) {
+            first.refuse(problem(&error));
+            return Err(error);
+        }
         let mut next = Some(first);
         while let Some(job) = next {
             self.run_one(job, waiting)?;
@@ -148,6 +170,14 @@ impl Writer {
             }
         }
         self.execute("COMMIT")
+    }
+
+    /// Tells of a transaction that was lost.
+    fn fault(&self, error: &rusqlite::Error) -> Problem {
+        tracing::error!(error = %error, "a transaction failed and was rolled back");
+        let problem = problem(error);
+        self.health.write(&problem);
+        problem
     }
 
     /// Another process, `mainstay seed` say, may have written since the last transaction and given out numbers.
@@ -215,13 +245,13 @@ impl Writer {
                 match ready(write::apply(&mut transaction, write, &beside)) {
                     Ok(written) => waiting.push(Waiting::Write(reply, written)),
                     Err(problem) => {
+                        self.health.write(&problem);
+                        drop(reply.send(Err(problem)));
+                        self.still_open()?;
                         if savepoint {
                             self.execute("ROLLBACK TO one")?;
                             self.sequences.rolled_back();
                         }
-                        drop(reply.send(Err(problem)));
-                        // A full disk or an I/O error may have ended the transaction under us.
-                        self.still_open()?;
                     }
                 }
                 if savepoint {
@@ -234,6 +264,7 @@ impl Writer {
                 match transaction.run_own(&statements) {
                     Ok(outcomes) => waiting.push(Waiting::Statements(reply, outcomes)),
                     Err(problem) => {
+                        self.health.write(&problem);
                         drop(reply.send(Err(problem)));
                         self.still_open()?;
                         self.execute("ROLLBACK TO one")?;
@@ -248,7 +279,9 @@ impl Writer {
                 match work(&self.connection) {
                     Ok(count) => waiting.push(Waiting::Own(reply, count)),
                     Err(error) => {
-                        drop(reply.send(Err(problem(&error))));
+                        let problem = problem(&error);
+                        self.health.write(&problem);
+                        drop(reply.send(Err(problem)));
                         self.still_open()?;
                         self.execute("ROLLBACK TO one")?;
                     }
@@ -259,6 +292,7 @@ impl Writer {
         Ok(())
     }
 
+    /// A full disk or an I/O error may have ended the transaction under us, with all that was in it.
     fn still_open(&self) -> rusqlite::Result<()> {
         if self.connection.is_autocommit() {
             let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);

@@ -26,6 +26,11 @@ impl Failure {
         Self::new(format!("{}: {}", what.into(), chain(error)))
     }
 
+    /// An error with the causes below it.
+    pub(super) fn chain(error: &dyn Error) -> Self {
+        Self::new(chain(error))
+    }
+
     pub(super) fn help(self, text: impl Into<String>) -> Self {
         match self {
             Self::Because { what, .. } => Self::Because { what, help: Some(text.into()) },

@@ -19,6 +19,8 @@ fn every_command_has_a_help_text_with_examples() {
         "migrate apply",
         "migrate status",
         "seed",
+        "backup",
+        "restore",
         "key create",
         "schema",
         "completions",

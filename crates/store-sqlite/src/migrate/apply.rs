@@ -19,6 +19,7 @@ use super::{
     session::{Session, Transaction, execute},
     state::{failed, open_to_look, read_database, read_status},
 };
+use crate::presence::Presence;
 
 /// What to bring a database to, and how.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +54,7 @@ pub fn plan(path: &Path, options: &Options<'_>) -> Result<Preview, MigrationErro
 /// # Errors
 /// See [`MigrationError`]; the database is as it was then.
 pub fn apply(path: &Path, options: &Options<'_>) -> Result<Outcome, MigrationError> {
+    let _present = Presence::shared(path).map_err(|error| failed("use the database", error))?;
     let session = Session::open(path)?;
     // Another process may be at it: what there is to do is found out under the lock.
     let transaction = session.begin("BEGIN IMMEDIATE")?;

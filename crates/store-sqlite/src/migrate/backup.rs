@@ -1,12 +1,15 @@
 //! The copy that is made beside a database before it changes.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
 use rusqlite::{Connection, OpenFlags, backup::Backup};
 use store::migration::{MigrationError, report::Cause};
+
+use crate::copy::{self as copies, directory_of, with_suffix};
 
 /// What ends the name of a copy that is not whole yet.
 const PARTIAL: &str = ".partial";
@@ -17,7 +20,7 @@ const PARTIAL: &str = ".partial";
 /// # Errors
 /// [`MigrationError::Backup`]
 pub(super) fn back_up(path: &Path, now: i64, version: i64) -> Result<PathBuf, MigrationError> {
-    let target = free_name(path, now, version);
+    let target = name(path, now, version);
     let partial = with_suffix(&target, PARTIAL);
     let copied = clear_leftovers(path).and_then(|()| copy(path, &partial)).and_then(|()| settle(&partial, &target));
     copied.map_err(|source| {
@@ -41,15 +44,13 @@ fn clear_leftovers(path: &Path) -> Result<(), Cause> {
     Ok(())
 }
 
-fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
-}
-
 /// Copies in one go, on connections of its own: the one that migrates holds the lock of writers, not of readers.
 fn copy(from: &Path, to: &Path) -> Result<(), Cause> {
     let source =
         Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     source.busy_timeout(super::state::PATIENCE)?;
+    // Keys and sessions are in it: it is for its owner's eyes only.
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(to)?;
     let mut target = Connection::open(to)?;
     // The file counts only once it has been synced and renamed.
     target.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
@@ -68,18 +69,7 @@ fn settle(partial: &Path, target: &Path) -> Result<(), Cause> {
     Ok(())
 }
 
-fn free_name(path: &Path, now: i64, version: i64) -> PathBuf {
-    let time: String = model::time::format_datetime(now - now.rem_euclid(model::time::SECOND))
-        .chars()
-        .filter(|character| !matches!(character, '-' | ':'))
-        .collect();
-    let name = with_suffix(path, &format!(".backup-{time}-{version}"));
-    let further = (2..).map(|number: u32| with_suffix(&name, &format!(".{number}")));
-    std::iter::once(name.clone()).chain(further).find(|candidate| !candidate.exists()).unwrap_or_else(|| name.clone())
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
+/// `app.db.backup-20261121T042800Z-7`
+fn name(path: &Path, now: i64, version: i64) -> PathBuf {
+    copies::free_name(&with_suffix(path, &format!(".backup-{}-{version}", copies::stamp(now))))
 }

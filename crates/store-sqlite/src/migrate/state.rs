@@ -34,6 +34,14 @@ pub fn matches(connection: &Connection, schema: &Schema) -> Result<bool, Migrati
     Ok(database.to_json() == Database::of(schema).to_json())
 }
 
+/// Whether this program knows the tables of a database.
+///
+/// # Errors
+/// [`MigrationError::Newer`] where they are from a later version, [`MigrationError::Database`] where it fails.
+pub fn is_readable(path: &Path) -> Result<(), MigrationError> {
+    read_database(&open_to_look(path)?).map(|_| ())
+}
+
 /// Opens a database without making one: where there is no file, an empty one in memory stands for it.
 pub(super) fn open_to_look(path: &Path) -> Result<Connection, MigrationError> {
     let opened = if path.exists() {

@@ -6,6 +6,7 @@ mod aggregates;
 mod book;
 mod expand;
 mod exports;
+mod faults;
 mod house;
 mod http;
 mod live;
