@@ -84,6 +84,18 @@ class Site:
         self.kill()
         raise SystemExit(f"the server was not ready after {patience} s; see {self.folder}.log")
 
+    def start_anyhow(self, patience=10):
+        """Starts the server and waits until it answers at all, ready or not."""
+        self.process = self.spawn("serve")
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            try:
+                self.get("/livez")
+                return
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.01)
+        raise SystemExit(f"the server does not answer; see {self.folder}.log")
+
     def kill(self):
         self.process.kill()
         self.process.wait()

@@ -20,6 +20,8 @@ use crate::{fault, parameter::Parameter};
 
 /// How long making a connection may take, and how long a caller waits for one.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a cancellation may take; the statement's own limit ends it where that is too short.
+const CANCELLING: Duration = Duration::from_secs(5);
 /// The most statements that a connection keeps prepared: clients' filters make new ones.
 const PREPARED: usize = 512;
 /// How often a read is tried on another connection, where its own turned out to be dead or out of date.
@@ -75,7 +77,14 @@ pub(crate) fn configure(url: &str) -> Result<Config, Problem> {
     if config.get_application_name().is_none() {
         config.application_name("mainstay");
     }
-    config.connect_timeout(PATIENCE).keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(Duration::from_secs(20));
+    // A network that swallows everything is noticed by silence alone: what was sent and not acknowledged within ten
+    // seconds, or three questions without an answer, end the connection.
+    config
+        .connect_timeout(PATIENCE)
+        .tcp_user_timeout(Duration::from_secs(10))
+        .keepalives_idle(Duration::from_secs(10))
+        .keepalives_interval(Duration::from_secs(5))
+        .keepalives_retries(3);
     Ok(config)
 }
 
@@ -315,8 +324,10 @@ impl Drop for Lease {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 // The connection is kept until then, so that the server still knows whom this is about.
-                if let Err(error) = cancel.cancel_query(NoTls).await {
-                    tracing::debug!(error = %error, "a statement could not be cancelled");
+                match tokio::time::timeout(CANCELLING, cancel.cancel_query(NoTls)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::debug!(error = %error, "a statement could not be cancelled"),
+                    Err(_) => tracing::debug!("a statement could not be cancelled in time"),
                 }
                 drop(client);
             });

@@ -9,7 +9,11 @@
 //! Each process runs one sequencer, woken by its own commits; it tells the others' by `NOTIFY`. A timer finds what a
 //! process left that was killed after a commit.
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -23,8 +27,12 @@ use crate::connection::SETTINGS;
 
 /// Looks for entries that a killed process left.
 const TICK: Duration = Duration::from_secs(1);
+/// How long the database may take for one step; a connection on which it takes longer is given up.
+const STEP: Duration = Duration::from_secs(10);
 /// The longest wait for the database to come back.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The first.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Commits that come within this time are numbered together.
 const GATHER: Duration = Duration::from_millis(2);
 /// Entries that one transaction numbers.
@@ -92,15 +100,20 @@ impl Drop for Sequencer {
 }
 
 async fn run(config: Config, publish: watch::Sender<i64>, wake: Arc<Notify>, stop: Arc<Notify>) {
-    let mut pause = Duration::from_millis(100);
+    let mut pause = FIRST_PAUSE;
     loop {
+        let begun = Instant::now();
         match session(&config, &publish, &wake, &stop).await {
             Ok(()) => return,
             // Before the first migration.
-            Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
+            Err(Broken::Database(error)) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
                 tracing::debug!("the database has no event log yet");
             }
             Err(error) => tracing::warn!(error = %error, "the event log can't be numbered at the moment"),
+        }
+        // One that had worked for a while is tried again soon, one after another ever later.
+        if begun.elapsed() > LONGEST_PAUSE * 10 {
+            pause = FIRST_PAUSE;
         }
         tokio::select! {
             () = sleep(pause) => {}
@@ -116,8 +129,8 @@ async fn session(
     publish: &watch::Sender<i64>,
     wake: &Arc<Notify>,
     stop: &Notify,
-) -> Result<(), Error> {
-    let (client, mut connection) = config.connect(NoTls).await?;
+) -> Result<(), Broken> {
+    let (client, mut connection) = in_time(config.connect(NoTls)).await?;
     // Another process has numbered entries.
     let told = Arc::new(Notify::new());
     let (tell, own) = (Arc::clone(&told), Arc::new(std::sync::atomic::AtomicI32::new(0)));
@@ -137,17 +150,10 @@ async fn session(
         // The session finds its connection closed.
         tell.notify_one();
     }));
-    client.batch_execute(SETTINGS).await?;
-    client.batch_execute("LISTEN mainstay_log").await?;
-    let id: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
+    let (id, texts) = in_time(prepare(&client)).await?;
     own.store(id, std::sync::atomic::Ordering::Relaxed);
-    let texts = Texts {
-        lock: client.prepare(LOCK).await?,
-        number: client.prepare(NUMBER).await?,
-        look: client.prepare(LOOK).await?,
-    };
     loop {
-        let (last, waiting) = texts.look(&client).await?;
+        let (last, waiting) = in_time(texts.look(&client)).await?;
         publish_if_new(publish, last);
         if waiting {
             number_all(&client, &texts, publish).await?;
@@ -168,6 +174,36 @@ async fn session(
             return Ok(());
         }
     }
+}
+
+/// Why a connection is given up.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error(transparent)]
+    Database(#[from] Error),
+    #[error("the database did not answer in time")]
+    Silent,
+}
+
+/// Waits for a step, but not for ever: a connection may be dead without either side knowing.
+async fn in_time<T>(step: impl Future<Output = Result<T, Error>>) -> Result<T, Broken> {
+    match timeout(STEP, step).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(Broken::Silent),
+    }
+}
+
+/// The connection's id at the server, and its statements.
+async fn prepare(client: &Client) -> Result<(i32, Texts), Error> {
+    client.batch_execute(SETTINGS).await?;
+    client.batch_execute("LISTEN mainstay_log").await?;
+    let id = client.query_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
+    let texts = Texts {
+        lock: client.prepare(LOCK).await?,
+        number: client.prepare(NUMBER).await?,
+        look: client.prepare(LOOK).await?,
+    };
+    Ok((id, texts))
 }
 
 struct AbortOnDrop(JoinHandle<()>);
@@ -209,8 +245,8 @@ impl Texts {
     }
 }
 
-async fn number_all(client: &Client, texts: &Texts, publish: &watch::Sender<i64>) -> Result<(), Error> {
-    while let Some((last, count)) = texts.number(client).await? {
+async fn number_all(client: &Client, texts: &Texts, publish: &watch::Sender<i64>) -> Result<(), Broken> {
+    while let Some((last, count)) = in_time(texts.number(client)).await? {
         publish_if_new(publish, last);
         if count < BATCH {
             break;

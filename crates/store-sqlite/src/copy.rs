@@ -10,7 +10,7 @@ use std::{
 };
 
 use rusqlite::{
-    Connection, OpenFlags,
+    Connection, ErrorCode, OpenFlags,
     backup::{Backup, StepResult},
 };
 use thiserror::Error;
@@ -86,8 +86,13 @@ pub enum CopyError {
 }
 
 pub(crate) fn in_database(doing: &str, path: &Path) -> impl FnOnce(rusqlite::Error) -> CopyError {
-    let doing = format!("{doing} `{}`", path.display());
-    move |source| CopyError::Database { doing, source }
+    let (doing, path) = (format!("{doing} `{}`", path.display()), path.to_owned());
+    move |source| match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            CopyError::Damaged { path, complaints: vec![source.to_string()] }
+        }
+        _ => CopyError::Database { doing, source },
+    }
 }
 
 pub(crate) fn in_file(doing: &str, path: &Path) -> impl FnOnce(io::Error) -> CopyError {

@@ -10,6 +10,9 @@ use parking_lot::Mutex;
 
 use crate::fault;
 
+/// How long a write that failed counts without a look. On a disk that is almost full a small write may do where a larger
+/// one has just failed.
+const TRY_AGAIN: Duration = Duration::from_secs(2);
 /// How often a database that was found to be damaged is looked through again.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -17,7 +20,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     ails: AtomicBool,
-    writes: Mutex<Option<Problem>>,
+    writes: Mutex<Option<(Problem, Instant)>>,
     damage: Mutex<Option<Damage>>,
 }
 
@@ -44,7 +47,7 @@ impl Health {
     pub(crate) fn write(&self, problem: &Problem) {
         self.read(problem);
         if fault::is_of_the_disk(problem) {
-            *self.writes.lock() = Some(problem.clone());
+            *self.writes.lock() = Some((problem.clone(), Instant::now()));
             self.ails.store(true, Ordering::Release);
         }
     }
@@ -57,9 +60,13 @@ impl Health {
         }
     }
 
-    /// What keeps writes from being made, for whoever wants to try whether it still does.
-    pub(crate) fn writes(&self) -> Option<Problem> {
-        self.ails.load(Ordering::Acquire).then(|| self.writes.lock().clone()).flatten()
+    /// What keeps writes from being made, and whether it is time to try whether it still does.
+    pub(crate) fn writes(&self) -> Option<(Problem, bool)> {
+        if !self.ails.load(Ordering::Acquire) {
+            return None;
+        }
+        let (problem, met) = self.writes.lock().clone()?;
+        Some((problem, met.elapsed() >= TRY_AGAIN))
     }
 
     /// That the database is damaged, and whether it is time to look through it again.

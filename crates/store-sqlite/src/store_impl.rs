@@ -75,7 +75,10 @@ impl SqliteStore {
 
     /// Whether what ailed the disk has gone: a write that could not be made may work by now, and who asks finds out.
     async fn still_ails(&self) -> Result<(), Problem> {
-        if self.health.writes().is_some() {
+        if let Some((problem, due)) = self.health.writes() {
+            if !due {
+                return Err(problem);
+            }
             // It changes nothing, and has to reach the disk as any write does.
             let touch: OwnWork = Box::new(|connection| {
                 let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;

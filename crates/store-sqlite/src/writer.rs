@@ -94,6 +94,8 @@ struct Writer {
     others: i64,
     latest: watch::Sender<i64>,
     health: Arc<Health>,
+    /// What made the database end the transaction.
+    ended: Option<Problem>,
 }
 
 /// Opens the writer and starts its thread; it ends when the last sender is dropped.
@@ -110,7 +112,7 @@ pub(crate) fn start(
     let sequences = Sequences::open(&connection)?;
     let (latest, watched) = watch::channel(sequences.revision());
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let mut writer = Writer { connection, sequences, others, latest, health };
+    let mut writer = Writer { connection, sequences, others, latest, health, ended: None };
     let thread = std::thread::Builder::new()
         .name("sqlite-writer".to_owned())
         .spawn(move || writer.run(receiver))
@@ -173,9 +175,9 @@ impl Writer {
     }
 
     /// Tells of a transaction that was lost.
-    fn fault(&self, error: &rusqlite::Error) -> Problem {
-        tracing::error!(error = %error, "a transaction failed and was rolled back");
-        let problem = problem(error);
+    fn fault(&mut self, error: &rusqlite::Error) -> Problem {
+        let problem = self.ended.take().unwrap_or_else(|| problem(error));
+        tracing::error!(error = %error, cause = problem.cause, "a transaction failed and was rolled back");
         self.health.write(&problem);
         problem
     }
@@ -246,8 +248,8 @@ impl Writer {
                     Ok(written) => waiting.push(Waiting::Write(reply, written)),
                     Err(problem) => {
                         self.health.write(&problem);
-                        drop(reply.send(Err(problem)));
-                        self.still_open()?;
+                        drop(reply.send(Err(problem.clone())));
+                        self.still_open(problem)?;
                         if savepoint {
                             self.execute("ROLLBACK TO one")?;
                             self.sequences.rolled_back();
@@ -265,8 +267,8 @@ impl Writer {
                     Ok(outcomes) => waiting.push(Waiting::Statements(reply, outcomes)),
                     Err(problem) => {
                         self.health.write(&problem);
-                        drop(reply.send(Err(problem)));
-                        self.still_open()?;
+                        drop(reply.send(Err(problem.clone())));
+                        self.still_open(problem)?;
                         self.execute("ROLLBACK TO one")?;
                     }
                 }
@@ -281,8 +283,8 @@ impl Writer {
                     Err(error) => {
                         let problem = problem(&error);
                         self.health.write(&problem);
-                        drop(reply.send(Err(problem)));
-                        self.still_open()?;
+                        drop(reply.send(Err(problem.clone())));
+                        self.still_open(problem)?;
                         self.execute("ROLLBACK TO one")?;
                     }
                 }
@@ -293,9 +295,10 @@ impl Writer {
     }
 
     /// A full disk or an I/O error may have ended the transaction under us, with all that was in it.
-    fn still_open(&self) -> rusqlite::Result<()> {
+    fn still_open(&mut self, problem: Problem) -> rusqlite::Result<()> {
         if self.connection.is_autocommit() {
-            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+            self.ended = Some(problem);
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK);
             return Err(rusqlite::Error::SqliteFailure(code, Some("the database ended the transaction".to_owned())));
         }
         Ok(())

@@ -99,7 +99,7 @@ fn restore_is_refused_while_a_server_runs_and_keeps_what_was_there() {
     server.kill();
     let done = app.good(&["restore", "copy.db", "--json"]).json();
     assert_eq!(done["up_to_date"], true);
-    let kept = open(Path::new(done["kept"].as_str().unwrap()));
+    let kept = open(&app.path().join(done["kept"].as_str().unwrap()));
     let before: i64 = kept.query_row("SELECT count(*) FROM notes", [], |row| row.get(0)).unwrap();
     assert_eq!(before, 2, "the database of before is kept, with what was in its log");
     let mode = fs::metadata(app.path().join("data/app.db")).unwrap().permissions().mode();

@@ -18,15 +18,18 @@ use std::{
 };
 
 const ADDRESS: &str = "http://localhost:8080";
+/// How a page begins whose commands are about the template `blog`; all others are about the `shop`.
+const ON_THE_BLOG: &str = "<!-- app: blog -->";
 
 #[test]
 fn every_command_in_the_book_prints_what_the_book_shows() {
-    let model = Shop::make();
+    let (shop, blog) = (Site::make("shop"), Site::make("blog"));
     let mut faults = Vec::new();
     for page in pages() {
         let commands: Vec<_> = page.snippets().into_iter().filter(|snippet| snippet.fence == "console").collect();
         if !commands.is_empty() {
-            run_page(&model, &page, &commands, &mut faults);
+            let model = if page.text.starts_with(ON_THE_BLOG) { &blog } else { &shop };
+            run_page(model, &page, &commands, &mut faults);
         }
     }
     assert!(faults.is_empty(), "\n{}", faults.join("\n\n"));
@@ -49,7 +52,7 @@ fn every_toml_file_in_the_book_is_accepted() {
             };
             seen += 1;
             let app = directory.path().join(seen.to_string());
-            copy(&template("shop"), &app);
+            copy(&template(if page.text.starts_with(ON_THE_BLOG) { "blog" } else { "shop" }), &app);
             fs::write(app.join(file), &snippet.text).unwrap();
             let done = Command::new(mainstay())
                 .arg("check")
@@ -87,10 +90,10 @@ fn an_ellipsis_stands_for_anything_and_white_space_for_nothing() {
     assert!(!matches("…ab", "abc"));
 }
 
-/// One page: its commands in one shell, in a shop of its own that is served meanwhile.
-fn run_page(model: &Shop, page: &Page, snippets: &[Snippet], faults: &mut Vec<String>) {
-    let shop = model.copy();
-    let server = Server::start(&shop.app);
+/// One page: its commands in one shell, in an app of its own that is served meanwhile.
+fn run_page(model: &Site, page: &Page, snippets: &[Snippet], faults: &mut Vec<String>) {
+    let site = model.copy();
+    let server = Server::start(&site.app);
     let outputs = tempfile::tempdir().unwrap();
     let commands: Vec<_> = snippets.iter().flat_map(Snippet::commands).collect();
     let mut script = String::new();
@@ -102,9 +105,9 @@ fn run_page(model: &Shop, page: &Page, snippets: &[Snippet], faults: &mut Vec<St
     let status = Command::new("sh")
         .arg("-c")
         .arg(&script)
-        .current_dir(&shop.app)
+        .current_dir(&site.app)
         .env("PATH", path)
-        .env("KEY", &shop.key)
+        .env("KEY", &site.key)
         .status()
         .unwrap();
     drop(server);
@@ -223,18 +226,18 @@ impl Snippet {
     }
 }
 
-/// A shop with its data, not served, and the key of an administrator.
-struct Shop {
+/// An app of a template with its data, not served, and the key of an administrator.
+struct Site {
     _directory: tempfile::TempDir,
     app: PathBuf,
     key: String,
 }
 
-impl Shop {
-    fn make() -> Self {
+impl Site {
+    fn make(template: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let app = directory.path().join("shop");
-        run(directory.path(), &["new", "shop", "--template", "shop"]);
+        let app = directory.path().join(template);
+        run(directory.path(), &["new", template, "--template", template]);
         run(&app, &["migrate", "apply"]);
         run(&app, &["seed"]);
         let key = key_in(&run(&app, &["key", "create"])).expect("`mainstay key create` prints a key");
@@ -243,7 +246,7 @@ impl Shop {
 
     fn copy(&self) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let app = directory.path().join("shop");
+        let app = directory.path().join("app");
         copy(&self.app, &app);
         Self { _directory: directory, app, key: self.key.clone() }
     }

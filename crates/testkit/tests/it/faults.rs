@@ -55,7 +55,11 @@ async fn a_full_disk_is_told_loses_nothing_and_heals_without_a_restart() {
     assert_eq!(page.column("id"), acknowledged);
     assert_eq!(app.changes().await.len(), acknowledged.len());
     limit(&app, 1_000_000).await;
-    stranger.get("/readyz").await.expect(200);
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(5);
+    while stranger.get("/readyz").await.status != 200 {
+        assert!(std::time::Instant::now() < end, "it does not become ready again");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
     admin.post("/api/notes", serde_json::json!({ "text": text })).await.expect(201);
     assert_eq!(app.changes().await.len(), acknowledged.len() + 1);
     app.stop().await;

@@ -5,7 +5,7 @@ use testkit::{Database, TestApp};
 
 async fn the_shop_serves_its_catalogue(database: Database) {
     let app = TestApp::template(database, "shop").await;
-    seed(&app).await;
+    seed(&app, &["genres", "artists", "albums", "products", "users", "orders", "order_lines", "playlists"]).await;
     let (stranger, admin) = (app.stranger(), app.admin());
     assert_eq!(stranger.get("/api/products?count=true").await.expect(200).json()["count"], 3503);
     assert_eq!(
@@ -47,7 +47,8 @@ async fn on_postgres() {
     the_shop_serves_its_catalogue(Database::Postgres).await;
 }
 
-async fn seed(app: &TestApp) {
+/// Loads files of `seed/`, in this order.
+pub(crate) async fn seed(app: &TestApp, resources: &[&str]) {
     let identity = model::caller::Identity {
         roles: vec!["admin".to_owned()],
         actor: Some("seed".to_owned()),
@@ -60,7 +61,7 @@ async fn seed(app: &TestApp) {
         now: app.engine().clock().now(),
         request_id: "seed".into(),
     };
-    for resource in ["genres", "artists", "albums", "products", "users", "orders", "order_lines", "playlists"] {
+    for &resource in resources {
         let text = std::fs::read_to_string(app.directory().join(format!("seed/{resource}.ndjson"))).expect("seeds");
         let lines: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         for lines in lines.chunks(500) {
