@@ -20,7 +20,7 @@ use axum::{
     extract::{Path, Query, State},
     http::{HeaderValue, StatusCode, header},
     response::Response,
-    routing::get,
+    routing::{get, post},
     serve::ListenerExt as _,
 };
 use bytes::Bytes;
@@ -78,6 +78,7 @@ struct ListParams {
 struct App {
     reader: Reader,
     writer: Writer,
+    database: String,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -88,14 +89,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The writer comes first: it turns the journal to WAL before any reader looks.
     let writer = Writer::open(&database, &synchronous)?;
     let reader = Reader::open(&database, &readers)?;
-    let app = Arc::new(App { reader, writer });
+    let app = Arc::new(App { reader, writer, database });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async move {
         let routes = Router::new()
             .route("/messages", get(list).post(create))
+            .route("/messages/export", get(export))
             .route("/messages/{id}", get(one))
+            .route("/batch", post(batch))
             .with_state(app);
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
         // A connection that refuses TCP_NODELAY is only slower; it still gets its answer.
@@ -120,6 +123,33 @@ async fn list(State(app): State<Arc<App>>, Query(params): Query<ListParams>) -> 
             })
             .await,
     )
+}
+
+async fn export(State(app): State<Arc<App>>) -> Response {
+    let mut chunks = read::export(app.database.clone());
+    let stream = futures_util::stream::poll_fn(move |context| {
+        chunks
+            .poll_recv(context)
+            .map(|chunk| chunk.map(Ok::<_, std::convert::Infallible>))
+    });
+    let mut response = Response::new(Body::from_stream(stream));
+    let kind = HeaderValue::from_static("application/x-ndjson");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+async fn batch(State(app): State<Arc<App>>, body: Bytes) -> Response {
+    let Ok(new) = serde_json::from_slice::<Vec<NewMessage>>(&body) else {
+        return json(
+            StatusCode::BAD_REQUEST,
+            b"{\"error\":\"bad body\"}".to_vec(),
+        );
+    };
+    let stored = app.writer.insert_all(new).await;
+    match stored.and_then(|messages| serde_json::to_vec(&messages).ok()) {
+        Some(body) => json(StatusCode::OK, body),
+        None => json(StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
+    }
 }
 
 async fn create(State(app): State<Arc<App>>, body: Bytes) -> Response {

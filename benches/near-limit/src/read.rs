@@ -4,7 +4,8 @@ use std::{cell::RefCell, error::Error, thread};
 
 use crossbeam_channel::{Sender, unbounded};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row};
-use tokio::sync::oneshot;
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{Beside, Expanded, Message, User};
 
@@ -15,6 +16,10 @@ const SELECT_NEWEST: &str = "SELECT id, room_id, author_id, text, created FROM m
 const SELECT_EXPANDED: &str = "SELECT m.id, m.room_id, m.author_id, m.text, m.created, u.id, u.name \
                                FROM message AS m JOIN user AS u ON u.id = m.author_id \
                                WHERE m.room_id = ?1 ORDER BY m.created DESC LIMIT ?2";
+const SELECT_ALL: &str =
+    "SELECT id, room_id, author_id, text, created FROM message WHERE id > ?1 ORDER BY id LIMIT ?2";
+/// Rows of an export that are read at once: some hundred kilobytes.
+const CHUNK: i64 = 1000;
 
 /// What is to be read.
 pub(crate) enum Read {
@@ -81,6 +86,35 @@ impl Reader {
                 answer.await.ok()?
             }
         }
+    }
+}
+
+/// Every message as a line of JSON, in chunks; read by a thread of its own, which waits where the client does not read.
+pub(crate) fn export(database: String) -> mpsc::Receiver<Vec<u8>> {
+    let (chunks, receiver) = mpsc::channel(2);
+    thread::spawn(move || {
+        // A client that has gone, or a database that fails, ends it.
+        let _ = send_all(&database, &chunks);
+    });
+    receiver
+}
+
+fn send_all(database: &str, chunks: &mpsc::Sender<Vec<u8>>) -> Result<(), Box<dyn Error>> {
+    let connection = connect(database)?;
+    let mut statement = connection.prepare(SELECT_ALL)?;
+    let mut last = 0;
+    loop {
+        let mut chunk = Vec::with_capacity(256 << 10);
+        for message in statement.query_map([last, CHUNK], message_of)? {
+            let message = message?;
+            last = message.id;
+            serde_json::to_writer(&mut chunk, &message)?;
+            chunk.push(b'\n');
+        }
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        chunks.blocking_send(chunk)?;
     }
 }
 

@@ -32,9 +32,22 @@ pub(crate) struct Writer {
     jobs: Sender<Job>,
 }
 
-struct Job {
-    new: NewMessage,
-    reply: oneshot::Sender<Message>,
+enum Job {
+    One {
+        new: NewMessage,
+        reply: oneshot::Sender<Message>,
+    },
+    /// All or none.
+    Batch {
+        new: Vec<NewMessage>,
+        reply: oneshot::Sender<Vec<Message>>,
+    },
+}
+
+/// An answer that waits for the commit.
+enum Waiting {
+    One(oneshot::Sender<Message>, Message),
+    Batch(oneshot::Sender<Vec<Message>>, Vec<Message>),
 }
 
 impl Writer {
@@ -61,36 +74,43 @@ impl Writer {
     /// The message as it is on disk; `None` where it could not be stored.
     pub(crate) async fn insert(&self, new: NewMessage) -> Option<Message> {
         let (reply, stored) = oneshot::channel();
-        self.jobs.send(Job { new, reply }).ok()?;
+        self.jobs.send(Job::One { new, reply }).ok()?;
+        stored.await.ok()
+    }
+
+    /// The messages as they are on disk; `None` where one of them could not be stored, and so none was.
+    pub(crate) async fn insert_all(&self, new: Vec<NewMessage>) -> Option<Vec<Message>> {
+        let (reply, stored) = oneshot::channel();
+        self.jobs.send(Job::Batch { new, reply }).ok()?;
         stored.await.ok()
     }
 }
 
 fn write(connection: &Connection, queue: &Receiver<Job>) -> rusqlite::Result<()> {
-    let mut done: Vec<(oneshot::Sender<Message>, Message)> = Vec::with_capacity(LARGEST_GROUP);
+    let mut done: Vec<Waiting> = Vec::with_capacity(LARGEST_GROUP);
     while let Ok(first) = queue.recv() {
         let mut next = Some(first);
         connection.execute_batch("BEGIN IMMEDIATE")?;
-        let mut insert = connection.prepare_cached(INSERT)?;
-        while let Some(Job { new, reply }) = next {
-            let NewMessage {
-                room_id,
-                author_id,
-                text,
-            } = new;
-            let created = now_ms();
-            // A row that fails drops its reply, which becomes a 500 for that one request.
-            if let Ok(id) = insert.insert(params![room_id, author_id, text, created]) {
-                done.push((
-                    reply,
-                    Message {
-                        id,
-                        room_id,
-                        author_id,
-                        text,
-                        created,
-                    },
-                ));
+        while let Some(job) = next {
+            match job {
+                // A row that fails drops its reply, which becomes a 500 for that one request.
+                Job::One { new, reply } => {
+                    if let Ok(message) = store(connection, new) {
+                        done.push(Waiting::One(reply, message));
+                    }
+                }
+                Job::Batch { new, reply } => {
+                    connection.prepare_cached("SAVEPOINT batch")?.execute([])?;
+                    let stored: rusqlite::Result<Vec<Message>> =
+                        new.into_iter().map(|new| store(connection, new)).collect();
+                    match stored {
+                        Ok(messages) => done.push(Waiting::Batch(reply, messages)),
+                        Err(_) => {
+                            connection.prepare_cached("ROLLBACK TO batch")?.execute([])?;
+                        }
+                    }
+                    connection.prepare_cached("RELEASE batch")?.execute([])?;
+                }
             }
             next = if done.len() < LARGEST_GROUP {
                 queue.try_recv().ok()
@@ -98,14 +118,34 @@ fn write(connection: &Connection, queue: &Receiver<Job>) -> rusqlite::Result<()>
                 None
             };
         }
-        drop(insert);
         connection.execute_batch("COMMIT")?;
-        for (reply, message) in done.drain(..) {
+        for waiting in done.drain(..) {
             // The caller may have gone; the message is stored all the same.
-            drop(reply.send(message));
+            match waiting {
+                Waiting::One(reply, message) => drop(reply.send(message)),
+                Waiting::Batch(reply, messages) => drop(reply.send(messages)),
+            }
         }
     }
     Ok(())
+}
+
+fn store(connection: &Connection, new: NewMessage) -> rusqlite::Result<Message> {
+    let NewMessage {
+        room_id,
+        author_id,
+        text,
+    } = new;
+    let created = now_ms();
+    let mut insert = connection.prepare_cached(INSERT)?;
+    let id = insert.insert(params![room_id, author_id, text, created])?;
+    Ok(Message {
+        id,
+        room_id,
+        author_id,
+        text,
+        created,
+    })
 }
 
 fn now_ms() -> i64 {
