@@ -206,6 +206,7 @@ impl Writer {
                     let committed = self.execute("COMMIT");
                     if committed.is_ok() {
                         self.latest.send_replace(self.sequences.revision());
+                        self.health.wrote();
                     }
                     drop(reply.send(committed.map_err(|error| problem(&error))));
                     break;
@@ -224,8 +225,12 @@ impl Writer {
         self.execute("SAVEPOINT one").map_err(failed)?;
         let mut transaction = SqliteTx { connection: &self.connection, sequences: &mut self.sequences };
         let outcome = ready(write::apply(&mut transaction, write, &Beside::default()));
-        if outcome.is_err() {
-            self.still_open().and_then(|()| self.execute("ROLLBACK TO one")).map_err(failed)?;
+        if let Err(problem) = &outcome {
+            self.health.write(problem);
+            if self.connection.is_autocommit() {
+                return outcome;
+            }
+            self.execute("ROLLBACK TO one").map_err(failed)?;
             self.sequences.rolled_back();
         }
         self.execute("RELEASE one").map_err(failed)?;
