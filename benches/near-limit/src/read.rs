@@ -4,7 +4,6 @@ use std::{cell::RefCell, error::Error, thread};
 
 use crossbeam_channel::{Sender, unbounded};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row};
-use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{Beside, Expanded, Message, User};
