@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::Target;
+use engine::{Done, Target, Task};
 use model::{Caller, Problem, Value, caller::Identity};
 use rules::query::Query;
 use serde_json::{Value as Json, json};
@@ -29,8 +29,11 @@ async fn status_of(app: &TestApp, caller: Caller, post: &str) -> Result<Json, u1
 }
 
 async fn post(app: &TestApp, caller: Caller, resource: &str, record: Json) -> Result<Json, Problem> {
-    let answer = app.engine().create(caller, resource, &record).await?;
-    Ok(serde_json::from_slice(&answer.body).expect("JSON"))
+    let task = Task::Create { resource, body: &record, upsert: None };
+    match app.engine().write(caller, task).await? {
+        Done::One(answer) => Ok(serde_json::from_slice(&answer.body).expect("JSON")),
+        other => panic!("{other:?}"),
+    }
 }
 
 async fn drafts_are_their_authors_alone(database: Database) {
