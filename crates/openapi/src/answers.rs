@@ -35,6 +35,12 @@ pub(crate) fn headers() -> Map<String, Json> {
             json!({ "type": "string" }),
         ),
         optional(
+            "IdempotencyReplayed",
+            "`true` where this is the first answer to the key again.",
+            json!({ "type": "string", "enum": ["true"] }),
+        ),
+        optional("PreferenceApplied", "Which of `Prefer` was heard.", json!({ "type": "string" })),
+        optional(
             "RateLimit",
             "How much is left of each rate that holds here, and when it is renewed (IETF draft).",
             json!({ "type": "string" }),

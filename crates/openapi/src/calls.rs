@@ -9,6 +9,7 @@ use crate::{
     shapes, totals,
     value::reference,
     view::Subject,
+    writing,
 };
 
 const JSON: &str = "application/json";
@@ -17,7 +18,15 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 /// Adds the paths of a resource.
 pub(crate) fn add(subject: Subject<'_>, paths: &mut Map<String, Json>) {
     let name = &subject.resource.name;
-    paths.insert(format!("/api/{name}"), json!({ "get": list(subject), "post": create(subject) }));
+    paths.insert(
+        format!("/api/{name}"),
+        json!({
+            "get": list(subject),
+            "post": create(subject),
+            "patch": writing::matching(subject, "update"),
+            "delete": writing::matching(subject, "delete"),
+        }),
+    );
     let record = json!({
         "parameters": [parameters::id(subject)],
         "get": get(subject),
@@ -86,7 +95,13 @@ fn create(subject: Subject<'_>) -> Json {
     let records = json!({ "type": "array", "items": record });
     let made = json!({ "anyOf": [reference(&names.one), reference(&format!("{}Part", names.one)), records] });
     let headers = [("Location", "OptionalLocation"), ("ETag", "OptionalETag")];
-    let answers = json!({ "201": answer("Created: the record, or a list where a list was sent.", &headers, &made) });
+    let mut answers = json!({ "201": writing::written(answer("Created: the record, or a list where a list was sent.", &headers, &made)) });
+    let mut asked = vec![parameter("IdempotencyKey"), parameter("Prefer")];
+    if let Some(upsert) = writing::upsert(subject) {
+        answers["200"] = writing::written(answer("Changed: nothing was created.", &headers, &made));
+        answers["204"] = writing::minimal();
+        asked.push(upsert);
+    }
     let mut call = call(
         subject,
         format!("create{}", names.one),
@@ -98,7 +113,7 @@ fn create(subject: Subject<'_>) -> Json {
         call.insert("security".into(), json!([{ "bearer": [] }]));
     }
     let body = body_of(&[JSON], &json!({ "anyOf": [one, many] }));
-    finished(call, Vec::new(), body, with_problems(answers, &[403, 406, 408, 409, 413, 415, 422]))
+    finished(call, asked, body, with_problems(answers, &[403, 406, 408, 409, 413, 415, 422]))
 }
 
 fn get(subject: Subject<'_>) -> Json {
@@ -118,8 +133,9 @@ fn get(subject: Subject<'_>) -> Json {
 fn replace(subject: Subject<'_>) -> Json {
     let names = subject.names;
     let record = shapes::any_of_record(subject);
-    let mut answers = json!({ "200": answer("The record as it is now.", &[("ETag", "ETag")], &record) });
-    let mut asked = vec![parameter("IfMatch")];
+    let now = writing::written(answer("The record as it is now.", &[("ETag", "ETag")], &record));
+    let mut answers = json!({ "200": now, "204": writing::minimal() });
+    let mut asked = vec![parameter("IfMatch"), parameter("Prefer")];
     let creates = subject.resource.id_kind == model::IdKind::String;
     if creates {
         let headers = [("ETag", "ETag"), ("Location", "Location")];
@@ -139,12 +155,14 @@ fn replace(subject: Subject<'_>) -> Json {
 fn patch(subject: Subject<'_>) -> Json {
     let names = subject.names;
     let record = shapes::any_of_record(subject);
-    let answers = json!({ "200": answer("The record as it is now.", &[("ETag", "ETag")], &record) });
+    let now = writing::written(answer("The record as it is now.", &[("ETag", "ETag")], &record));
+    let answers = json!({ "200": now, "204": writing::minimal() });
     let summary = format!("Change fields of one {}", words(&names.word));
     let call = call(subject, format!("update{}", names.one), summary, subject.stranger().update);
     let body = body_of(&[MERGE_PATCH, JSON], &reference(&format!("{}Patch", names.one)));
     let answers = with_problems(answers, &[403, 404, 406, 408, 409, 412, 413, 415, 422]);
-    finished(call, vec![parameter("IfMatch")], body, answers)
+    let asked = ["IfMatch", "IdempotencyKey", "Prefer"].map(parameter).into();
+    finished(call, asked, body, answers)
 }
 
 fn delete(subject: Subject<'_>) -> Json {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{
     answers, calls, others, parameters, shapes,
     view::{Sights, View},
+    writing,
 };
 
 /// Words about the API as a whole.
@@ -21,9 +22,11 @@ Times are RFC 3339 in UTC, decimals are strings, and nothing is coerced. Problem
 pub(crate) fn make(schema: &Schema, sights: &Sights, title: &str, server: &str) -> Json {
     let mut schemas = answers::schemas();
     schemas.extend(others::schemas());
+    schemas.extend(writing::schemas());
     let taken: Vec<&str> = schemas.keys().map(String::as_str).collect();
     let view = View::new(schema, sights, &taken);
     let mut own = parameters::common();
+    own.extend(writing::common());
     let mut paths = Map::new();
     let mut tags = Vec::new();
     let mut shapes = Map::new();
@@ -37,6 +40,7 @@ pub(crate) fn make(schema: &Schema, sights: &Sights, title: &str, server: &str) 
         shapes::add(subject, &mut shapes);
         parameters::add(subject, &mut own);
     }
+    paths.insert("/api/batch".to_owned(), json!({ "post": writing::batch() }));
     others::add(&mut paths);
     tags.push(json!({ "name": others::TAG, "description": "The server itself." }));
     schemas.extend(shapes);

@@ -16,6 +16,7 @@ mod shapes;
 mod totals;
 mod value;
 mod view;
+mod writing;
 
 use std::{collections::HashMap, sync::Arc};
 

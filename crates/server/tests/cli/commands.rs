@@ -22,6 +22,7 @@ fn every_command_has_a_help_text_with_examples() {
         "backup",
         "restore",
         "key create",
+        "openapi",
         "schema",
         "completions",
     ] {
@@ -153,4 +154,23 @@ fn schemas_are_json_and_completions_are_made_for_each_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         assert!(app.good(&["completions", shell]).out.contains("mainstay"), "{shell}");
     }
+}
+
+#[test]
+fn the_openapi_document_needs_no_server_and_goes_into_a_file() {
+    let app = App::empty();
+    app.write(
+        "resources/notes.toml",
+        "[fields]\ntext = { type = \"text\" }\npay = { type = \"integer\", read = \"'staff' in auth.roles\" }\n\
+         [access]\nread = \"true\"\n",
+    );
+    app.write("mainstay.toml", "[server]\npublic_url = \"https://notes.example\"\n");
+    let document: serde_json::Value = serde_json::from_str(&app.good(&["openapi"]).out).unwrap();
+    assert_eq!(document["servers"][0]["url"], "https://notes.example");
+    assert!(document["components"]["schemas"]["Note"]["properties"].get("pay").is_some());
+    let stranger = app.good(&["openapi", "--stranger"]).out;
+    assert!(!stranger.contains("\"pay\""), "a stranger's document names what it may not read");
+    assert_eq!(app.good(&["openapi", "-o", "openapi.json"]).out, "");
+    let written = std::fs::read_to_string(app.path().join("openapi.json")).unwrap();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&written).unwrap(), document);
 }
