@@ -40,6 +40,8 @@ pub struct Settings {
     pub limits: Vec<Limit>,
     /// What the sign-in of people needs to know of this machine.
     pub auth: Auth,
+    /// Who sends mails, and their texts.
+    pub mail: MailTexts,
     /// What roles include.
     pub roles: Roles,
 }
@@ -128,10 +130,21 @@ pub enum Files {
 }
 
 /// `services.mail`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mail {
     /// Written to the log.
     Log,
+    /// Handed to a server: `smtp://…` or `smtps://…`, with its password.
+    Smtp(Secret),
+    /// A file each, in a directory; a relative path has been joined to the app's directory.
+    Directory(PathBuf),
+}
+
+/// `[mail]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailTexts {
+    /// `mail.from`: the sender; `no-reply@` and the host of `public_url` unless set.
+    pub from: String,
 }
 
 /// `[sqlite]`

@@ -1,71 +1,124 @@
-//! Who is asking: API keys, so far.
+//! Who is asking: passwords, tokens, sessions, mailed codes and links, and whom a request's credentials stand for.
 //!
-//! A key is `msk_{id}_{secret}`: found by its id, and known by the SHA-256 of its whole text, compared in constant time.
-//! The text is shown once, when it is made; only the hash is kept.
+//! Nothing here knows HTTP. Reading order: [`Auth`] is what everybody holds; [`identify`] is on the path of each request,
+//! [`standing`] is what makes it cheap; a [`session`] begins with [`session::Draft`]; the rest are mechanisms, a file each.
+//! What is kept of a secret is a hash, what is spent is spent by one statement that compares and deletes, and what has to be
+//! read again is sealed ([`seal`]).
+
+pub mod api_key;
+pub mod attempts;
+pub mod audit;
+pub mod code;
+pub mod cookie;
+pub mod credential;
+pub mod device;
+pub mod identify;
+pub mod issue;
+pub mod keyring;
+pub mod link;
+pub mod password;
+pub mod people;
+pub mod seal;
+mod secret;
+pub mod session;
+pub mod standing;
+pub mod token;
+mod watch;
 
 use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
+    sync::{Arc, OnceLock, atomic::AtomicI64},
+    time::Instant,
 };
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use model::{Code, Problem, caller::Identity};
-use parking_lot::Mutex;
-use rand::Rng as _;
-use sha2::{Digest, Sha256};
-use store::{Store, StoredKey};
-use subtle::ConstantTimeEq;
+use engine::Engine;
+use model::{Problem, caller::Identity};
+use store::Store;
+use tokio::sync::OnceCell;
 
-/// How long a key that was found is taken as known without asking the database.
-const REMEMBERED: Duration = Duration::from_secs(2);
-/// The most keys that are remembered.
-const MOST: usize = 1024;
+use self::{
+    api_key::Keys, attempts::Attempts, audit::Failures, cookie::Cookies, keyring::Keyring, password::Passwords,
+    seal::MasterKey, standing::Standings,
+};
+pub use self::{
+    api_key::NewKey,
+    identify::{Grant, Identified},
+    people::{People, Person},
+    standing::Standing,
+};
 
-/// Who showed a key of this hash, and when it was found.
-type Remembered = HashMap<[u8; 32], (Instant, Arc<Identity>)>;
+/// Finds or makes the master key.
+pub type Master = Box<dyn Fn() -> Result<MasterKey, Problem> + Send + Sync>;
 
-/// Identifies callers by their credentials.
+/// What identity needs of the settings.
+pub struct Setup {
+    /// `server.public_url`
+    pub public_url: String,
+    /// `server.cors_origins`; empty where any may call.
+    pub cors_origins: Vec<String>,
+    /// The master key, asked for once, when the app has people.
+    pub master: Master,
+}
+
+/// Identity on this node.
 pub struct Auth {
-    store: Arc<dyn Store>,
+    engine: Arc<Engine>,
+    setup: Setup,
+    master: OnceLock<Arc<MasterKey>>,
+    keyring: OnceCell<Keyring>,
+    standings: Standings,
+    keys: Keys,
+    cookies: Cookies,
     anonymous: Arc<Identity>,
-    remembered: Mutex<Remembered>,
-}
-
-/// A key that was just made: what is kept, and the text that is shown once.
-pub struct NewKey {
-    /// What the store keeps.
-    pub stored: StoredKey,
-    /// What its owner keeps.
-    pub text: String,
-}
-
-impl NewKey {
-    /// Makes a key with 256 bits of chance.
-    #[must_use]
-    pub fn make(name: &str, roles: Vec<String>, now: i64) -> Self {
-        let mut id = [0_u8; 9];
-        rand::rng().fill_bytes(&mut id);
-        // An underscore would end the id.
-        Self::with_id(URL_SAFE_NO_PAD.encode(id).replace('_', "-"), name, roles, now)
-    }
-
-    /// Makes a key with 256 bits of chance, to be found again under an id of our choice, which has no underscore.
-    #[must_use]
-    pub fn with_id(id: String, name: &str, roles: Vec<String>, now: i64) -> Self {
-        let mut secret = [0_u8; 32];
-        rand::rng().fill_bytes(&mut secret);
-        let text = format!("msk_{id}_{}", URL_SAFE_NO_PAD.encode(secret));
-        let stored = StoredKey { id, name: name.to_owned(), hash: hash(&text).to_vec(), roles, created_at: now };
-        Self { stored, text }
-    }
+    /// Failed sign-ins.
+    pub attempts: Attempts,
+    /// Failures for the audit log.
+    pub failures: Failures,
+    passwords: OnceCell<Passwords>,
+    started: Instant,
+    /// When the database last said what has changed: milliseconds since the start.
+    heard: AtomicI64,
 }
 
 impl Auth {
-    /// Identifies by the keys of a store.
+    /// Identity of the people of an app.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, anonymous: Arc::new(Identity::anonymous()), remembered: Mutex::new(HashMap::new()) }
+    pub fn new(engine: Arc<Engine>, setup: Setup) -> Self {
+        let cookies = Cookies::new(&setup.public_url, &setup.cors_origins);
+        Self {
+            keys: Keys::default(),
+            engine,
+            setup,
+            master: OnceLock::new(),
+            keyring: OnceCell::new(),
+            standings: Standings::default(),
+            cookies,
+            anonymous: Arc::new(Identity::anonymous()),
+            attempts: Attempts::default(),
+            failures: Failures::default(),
+            passwords: OnceCell::new(),
+            started: Instant::now(),
+            heard: AtomicI64::new(0),
+        }
+    }
+
+    /// Makes ready what people need, where the app has any.
+    ///
+    /// # Errors
+    /// There is no master key, or not the one that sealed the keys in the database.
+    pub async fn prepare(&self) -> Result<(), Problem> {
+        if self.engine.gate().catalog().schema.people().is_some() {
+            self.keyring().await?;
+            self.passwords().await?;
+        }
+        Ok(())
+    }
+
+    /// The app's people.
+    ///
+    /// # Errors
+    /// 404 where it has none.
+    pub fn people(&self) -> Result<People, Problem> {
+        People::of(self.engine.gate())
     }
 
     /// Nobody in particular.
@@ -74,42 +127,78 @@ impl Auth {
         Arc::clone(&self.anonymous)
     }
 
-    /// Who shows this `Authorization` header; a stranger where there is none.
+    /// Where everything is kept.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        self.engine.store()
+    }
+
+    /// The app.
+    #[must_use]
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Now: microseconds of UTC.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.engine.clock().now()
+    }
+
+    /// `server.public_url`, without a slash at the end.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        &self.setup.public_url
+    }
+
+    /// Session cookies.
+    #[must_use]
+    pub fn cookies(&self) -> &Cookies {
+        &self.cookies
+    }
+
+    /// The master key.
     ///
     /// # Errors
-    /// 401 where the credentials are of another kind, unknown or wrong: never taken for a stranger's.
-    pub async fn identify(&self, authorization: Option<&str>) -> Result<Arc<Identity>, Problem> {
-        let Some(header) = authorization else { return Ok(Arc::clone(&self.anonymous)) };
-        let refused = || Problem::new(Code::BadCredentials, "the key is not valid");
-        let (scheme, text) = header.split_once(' ').ok_or_else(refused)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Problem::new(Code::BadCredentials, "only `Authorization: Bearer …` is understood"));
+    /// There is none.
+    pub fn master(&self) -> Result<&MasterKey, Problem> {
+        if let Some(master) = self.master.get() {
+            return Ok(master);
         }
-        let text = text.trim();
-        let shown = hash(text);
-        if let Some((since, identity)) = self.remembered.lock().get(&shown)
-            && since.elapsed() < REMEMBERED
-        {
-            return Ok(Arc::clone(identity));
-        }
-        let id =
-            text.strip_prefix("msk_").and_then(|rest| rest.split_once('_')).map(|(id, _)| id).ok_or_else(refused)?;
-        let key = self.store.find_key(id).await?.ok_or_else(refused)?;
-        if !bool::from(key.hash.ct_eq(&shown)) {
-            return Err(refused());
-        }
-        let mut roles = key.roles;
-        roles.sort();
-        let identity = Arc::new(Identity { roles, actor: Some(format!("key:{}", key.id)), ..Identity::anonymous() });
-        let mut remembered = self.remembered.lock();
-        if remembered.len() >= MOST {
-            remembered.clear();
-        }
-        remembered.insert(shown, (Instant::now(), Arc::clone(&identity)));
-        Ok(identity)
+        let found = Arc::new((self.setup.master)()?);
+        Ok(self.master.get_or_init(|| found))
     }
-}
 
-fn hash(text: &str) -> [u8; 32] {
-    Sha256::digest(text.as_bytes()).into()
+    /// The keys that sign access tokens.
+    ///
+    /// # Errors
+    /// The database can't be asked, or the keys were sealed by another master key.
+    pub async fn keyring(&self) -> Result<&Keyring, Problem> {
+        self.keyring
+            .get_or_try_init(|| async { Keyring::open(&**self.store(), self.master()?, self.now()).await })
+            .await
+    }
+
+    /// Who hashes passwords.
+    ///
+    /// # Errors
+    /// The system gives no chance.
+    pub async fn passwords(&self) -> Result<&Passwords, Problem> {
+        self.passwords
+            .get_or_try_init(|| async {
+                let started = tokio::task::spawn_blocking(Passwords::start).await;
+                started.map_err(|error| Problem::internal(format!("a hashing ended: {error}")))?
+            })
+            .await
+    }
+
+    /// Somebody's record or sessions have changed: whoever uses a token of this person is looked at anew.
+    pub fn person_changed(&self, person: &str) {
+        self.standings.person_changed(person);
+    }
+
+    /// Everybody may have changed.
+    pub fn everybody_changed(&self) {
+        self.standings.everybody_changed();
+    }
 }

@@ -17,12 +17,15 @@ mod rehearse;
 mod turns;
 mod writes;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
-use model::{Problem, ResourceIndex};
-use rules::{Catalog, Gate};
-use store::Store;
+use model::{Action, Field, Kind, OnDelete, Problem, ResourceIndex};
+use rules::{
+    Allowed, Catalog, Gate,
+    plan::{Write, Written},
+};
+use store::{Beside, Store};
 
 use crate::turns::Turns;
 
@@ -43,13 +46,18 @@ pub struct Engine {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     turns: Arc<Turns>,
+    people_watcher: OnceLock<PeopleWatcher>,
 }
+
+/// Told after a commit that somebody's record has changed, by the id as text; or without one that anybody's may have.
+pub type PeopleWatcher = Box<dyn Fn(Option<&str>) + Send + Sync>;
 
 impl Engine {
     /// Serves an app from a store.
     #[must_use]
     pub fn new(catalog: Arc<Catalog>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { gate: ArcSwap::from_pointee(Gate::new(catalog)), store, clock, turns: Arc::default() }
+        let gate = ArcSwap::from_pointee(Gate::new(catalog));
+        Self { gate, store, clock, turns: Arc::default(), people_watcher: OnceLock::new() }
     }
 
     /// The rules in force.
@@ -75,6 +83,21 @@ impl Engine {
         &self.clock
     }
 
+    /// Has somebody told of every committed change of a person; the first one only.
+    pub fn watch_people(&self, watcher: PeopleWatcher) {
+        // There is one identity to a server.
+        let _ = self.people_watcher.set(watcher);
+    }
+
+    /// Every write of every operation goes this way.
+    pub(crate) async fn commit(&self, write: Allowed<Write>, beside: Beside) -> Result<Vec<Written>, Problem> {
+        let written = self.store.write_beside(write, beside).await?;
+        if let Some(watcher) = self.people_watcher.get() {
+            tell(&written, watcher);
+        }
+        Ok(written)
+    }
+
     /// The resource of a name.
     ///
     /// # Errors
@@ -88,4 +111,21 @@ impl Engine {
             Problem::new(model::Code::NotFound, format!("there is no resource `{name}`{help}"))
         })
     }
+}
+
+/// Tells whose records have changed: those that were written, and with a deletion those that may have gone along.
+fn tell(written: &[Written], watcher: &PeopleWatcher) {
+    let Some(first) = written.first() else { return };
+    let Some((people, resource, _)) = first.plan.catalog.schema.people() else { return };
+    let follows = |one: &Written| one.action == Action::Deleted && resource.fields.iter().any(is_cascading);
+    if written.iter().any(follows) {
+        return watcher(None);
+    }
+    for one in written.iter().filter(|one| one.plan.resource == people) {
+        watcher(Some(&store::id_text(one.record.id())));
+    }
+}
+
+fn is_cascading(field: &Field) -> bool {
+    matches!(field.kind, Kind::Reference { on_delete: OnDelete::Cascade, .. })
 }

@@ -9,7 +9,7 @@ use rules::{
     query::{Query, ShortFilter},
 };
 use serde_json::Value as Json;
-use store::Loading;
+use store::{Beside, Loading};
 
 use crate::{Clock, Engine, input::Input};
 
@@ -86,7 +86,7 @@ impl Engine {
         let there = self.present(&loader, &rows).await?;
         let (operations, counts) = loader.operations(&rows, &there, false)?;
         if !operations.is_empty() {
-            self.store().write(loader.allowed(operations)).await?;
+            self.commit(loader.allowed(operations), Beside::default()).await?;
         }
         Ok(counts.created)
     }

@@ -142,7 +142,7 @@ impl Engine {
         let parameters = [name.0.as_str().into(), name.1.as_str().into(), name.2.as_str().into(), since];
         let before = vec![Statement::new(FIND, parameters).unless(still_running())];
         let beside = Beside { before, after: Some(Arc::new(after)) };
-        self.store().write_beside(gate.write(caller, drafts), beside).await?;
+        self.commit(gate.write(caller, drafts), beside).await?;
         let kept = answer.lock().take();
         kept.ok_or_else(|| Problem::internal("a write was made without an answer"))
     }

@@ -143,7 +143,7 @@ impl Engine {
     pub async fn sign_up(&self, caller: Caller, body: &Json, terms: Terms, beside: Beside) -> Result<Value, Problem> {
         let gate = self.gate();
         let allowed = gate.sign_up(caller.clone(), self.newcomer(&gate, caller, body, terms)?)?;
-        only(self.store().write_beside(allowed, beside).await?).map(|written| written.record.id().clone())
+        only(self.commit(allowed, beside).await?).map(|written| written.record.id().clone())
     }
 
     /// Whether a sign-up would be taken, without making it: for apps that make the record when the mailed code comes. That
@@ -157,7 +157,7 @@ impl Engine {
         // Whatever comes after the write undoes it.
         let undone = || Problem::internal("a sign-up was tried, and undone");
         let beside = Beside { after: Some(Arc::new(move |_: &[Written]| Err(undone()))), ..Beside::default() };
-        match self.store().write_beside(allowed, beside).await {
+        match self.commit(allowed, beside).await {
             Ok(_) => Err(Problem::internal("a sign-up that was only tried was made")),
             Err(problem) if problem == undone() => Ok(()),
             Err(problem) if problem.code == Code::Conflict && problem.errors.iter().all(is_email) => Ok(()),
@@ -215,7 +215,7 @@ impl Engine {
             loading: false,
         };
         let kind = input.patch(caller.identity.id.clone(), body, precondition)?;
-        let written = self.store().write_beside(gate.own_change(caller, kind)?, beside).await?;
+        let written = self.commit(gate.own_change(caller, kind)?, beside).await?;
         Ok(answer_of(&only(written)?))
     }
 
@@ -225,7 +225,7 @@ impl Engine {
     /// As [`Engine::delete`], but no `read` rule is asked.
     pub async fn delete_own(&self, caller: Caller, precondition: Precondition, beside: Beside) -> Result<(), Problem> {
         let kind = OperationKind::Delete { id: caller.identity.id.clone(), precondition };
-        self.store().write_beside(self.gate().own_change(caller, kind)?, beside).await.map(|_| ())
+        self.commit(self.gate().own_change(caller, kind)?, beside).await.map(|_| ())
     }
 
     /// What the machinery itself does to a person, past the access rules; its record afterwards.
@@ -237,7 +237,7 @@ impl Engine {
         let gate = self.gate();
         let kind = self.account_change(&gate, &caller, change)?;
         let allowed = gate.as_account_keeper(caller, [kind])?;
-        only(self.store().write_beside(allowed, beside).await?).map(|written| written.record)
+        only(self.commit(allowed, beside).await?).map(|written| written.record)
     }
 
     fn account_change(&self, gate: &Gate, caller: &Caller, change: AccountChange) -> Result<OperationKind, Problem> {

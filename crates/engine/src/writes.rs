@@ -9,6 +9,7 @@ use rules::{
     query::Query,
 };
 use serde_json::Value as Json;
+use store::Beside;
 
 use crate::{
     Engine, Step,
@@ -115,7 +116,7 @@ impl Engine {
     pub async fn write(&self, caller: Caller, task: Task<'_>) -> Result<Done, Problem> {
         let gate = self.gate();
         let (drafts, shape) = self.draft(&gate, &caller, task)?;
-        let written = self.store().write(gate.write(caller, drafts)).await?;
+        let written = self.commit(gate.write(caller, drafts), Beside::default()).await?;
         tell(shape, &written)
     }
 

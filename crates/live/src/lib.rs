@@ -90,7 +90,7 @@ impl Live {
         let (query, since) = sse::asked(request)?;
         let suggest = |problem| web::suggest(problem, &sse::NAMES);
         let subscription = self.subscribe(request.caller(), resource, query, since).await.map_err(suggest)?;
-        Ok(sse::reply(subscription, request.path, &request.id))
+        Ok(sse::reply(subscription, request))
     }
 
     /// Listens for changes of the records that a query names and the caller may read: those above the position `since`,

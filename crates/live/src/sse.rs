@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use model::{Code, Problem};
+use model::{Code, Problem, caller::Identity};
 use rules::query::Query;
-use web::{Body, Parameters, Request, accepts, short_filters, take_fields, take_filter};
+use web::{Body, Parameters, Request, Session, accepts, short_filters, take_fields, take_filter};
 
 use crate::subscription::{Event, Subscription};
 
@@ -72,13 +72,14 @@ pub(crate) fn options() -> Response<Body> {
 }
 
 /// The answer that goes on as long as the subscription and the client do.
-pub(crate) fn reply(subscription: Subscription, path: &str, request_id: &Arc<str>) -> Response<Body> {
+pub(crate) fn reply(subscription: Subscription, request: &Request<'_>) -> Response<Body> {
     let talk = Talk {
         told: subscription.position(),
         subscription,
+        right: request.session.clone().map(Right::new),
         stage: Stage::Opening,
-        path: path.to_owned(),
-        request_id: Arc::clone(request_id),
+        path: request.path.to_owned(),
+        request_id: Arc::clone(&request.id),
     };
     let pieces = stream::unfold(talk, |mut talk| async move { talk.say().await.map(|bytes| (bytes, talk)) });
     let mut reply = Response::new(Body::Stream(Box::pin(pieces)));
@@ -90,9 +91,50 @@ pub(crate) fn reply(subscription: Subscription, path: &str, request_id: &Arc<str
     reply
 }
 
+/// By which right somebody listens: it may end or change while the stream goes on.
+struct Right {
+    session: Session,
+    changes: tokio::sync::watch::Receiver<()>,
+    ends: Option<tokio::time::Instant>,
+}
+
+impl Right {
+    fn new(session: Session) -> Self {
+        let mut changes = session.watch();
+        // What has changed since the request was let in counts, too.
+        changes.mark_changed();
+        let ends = session.left().and_then(|left| tokio::time::Instant::now().checked_add(left));
+        Self { session, changes, ends }
+    }
+
+    /// Waits until something changes: who it is from then on, or why the right has ended.
+    async fn change(&mut self) -> Result<Arc<Identity>, Problem> {
+        let end = async {
+            match self.ends {
+                Some(ends) => tokio::time::sleep_until(ends).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // The sender is in the session, so it is there.
+            _ = self.changes.changed() => {}
+            () = end => {}
+        }
+        self.session.again().await
+    }
+}
+
+/// An event, the end, or nothing for a while.
+type Heard = Option<Option<Event>>;
+
+async fn listen(subscription: &mut Subscription) -> Heard {
+    tokio::time::timeout(PING, subscription.next()).await.ok()
+}
+
 /// A stream being written.
 struct Talk {
     subscription: Subscription,
+    right: Option<Right>,
     stage: Stage,
     /// The position that the client knows.
     told: i64,
@@ -114,11 +156,32 @@ impl Talk {
                 // At once, so that the client sees it open; with a position, so that it can come back before any event.
                 Some(format!(": open\nretry: {RETRY}\nid: {}\n\n", self.told).into())
             }
-            Stage::Open => match tokio::time::timeout(PING, self.subscription.next()).await {
-                Ok(event) => event.map(|event| self.write(event)),
-                Err(_) => Some(self.ping()),
+            Stage::Open => loop {
+                let change = match &mut self.right {
+                    None => return self.listen().await,
+                    Some(right) => tokio::select! {
+                        biased;
+                        outcome = right.change() => outcome,
+                        piece = listen(&mut self.subscription) => return self.piece(piece),
+                    },
+                };
+                if let Err(problem) = change.and_then(|identity| self.subscription.identify(identity)) {
+                    return Some(self.write(Event::Failed(problem)));
+                }
             },
             Stage::Ended => None,
+        }
+    }
+
+    async fn listen(&mut self) -> Option<Bytes> {
+        let heard = listen(&mut self.subscription).await;
+        self.piece(heard)
+    }
+
+    fn piece(&mut self, heard: Heard) -> Option<Bytes> {
+        match heard {
+            Some(event) => event.map(|event| self.write(event)),
+            None => Some(self.ping()),
         }
     }
 

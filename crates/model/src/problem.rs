@@ -48,6 +48,10 @@ codes! {
     Unauthenticated "unauthenticated" 401 "Sign in first";
     /// The credentials are unknown, revoked or expired.
     BadCredentials "bad-credentials" 401 "The credentials are not valid";
+    /// An unsafe request that carries or asks for the session cookie comes from no page of ours.
+    Csrf "csrf" 403 "The request does not come from a page of this app";
+    /// What is asked for needs a fresh proof of who asks.
+    Reauthenticate "reauthenticate" 403 "Prove again who you are";
     /// A rule stops this caller.
     Forbidden "forbidden" 403 "You may not do this";
     /// No such path, resource or record for this caller.

@@ -16,6 +16,7 @@ mod failure;
 mod files;
 mod import;
 mod key;
+mod keys;
 mod migrate;
 mod new;
 mod openapi;
@@ -26,6 +27,7 @@ mod seed;
 mod serve;
 mod terminal;
 mod test;
+mod user;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -80,6 +82,12 @@ enum Command {
     /// Make keys for the API.
     #[command(subcommand)]
     Key(key::Command),
+    /// Manage the people who sign in.
+    #[command(subcommand)]
+    User(user::Command),
+    /// Manage the keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Print the JSON Schema of the app's files, for editors.
     Schema(schema::Arguments),
     /// Print the OpenAPI document of the app.
@@ -125,6 +133,8 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Backup(arguments) => wait_for(backup::back_up(&app, arguments)),
         Command::Restore(arguments) => wait_for(backup::restore(&app, arguments)),
         Command::Key(command) => wait_for(key::run(&app, &command)),
+        Command::User(command) => wait_for(user::run(&app, &command)),
+        Command::Keys(command) => wait_for(keys::run(&app, &command)),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::OpenApi(arguments) => openapi::run(&app, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),

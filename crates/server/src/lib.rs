@@ -3,6 +3,7 @@
 pub mod assemble;
 pub mod cli;
 mod connection;
+mod identity;
 mod lobby;
 pub mod logging;
 pub mod mount;

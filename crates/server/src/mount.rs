@@ -2,6 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use accounts::Accounts;
 use engine::Engine;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use live::Live;
@@ -20,6 +21,8 @@ pub struct Protocols {
     pub rest: Rest,
     /// `/api/{resource}/events`
     pub live: Arc<Live>,
+    /// `/auth`
+    pub accounts: Accounts,
     /// `/openapi.json`, `/docs`
     pub openapi: OpenApi,
     /// `/metrics`
@@ -58,6 +61,11 @@ impl Protocols {
                 let id = percent_encoding::percent_decode_str(id).decode_utf8().map_err(|_| Problem::not_found())?;
                 self.rest.answer(request, resource, Some(&id)).await
             }
+            ("auth", Some(_), _, _) => {
+                let rest = path.trim_start_matches('/').strip_prefix("auth/").unwrap_or("");
+                self.accounts.answer(request, rest).await
+            }
+            (".well-known", Some("jwks.json"), None, None) => self.accounts.jwks(request).await,
             ("livez", None, None, None) => readable(request, || Ok(pages::alive())),
             ("readyz", None, None, None) => {
                 if request.method != Method::OPTIONS {

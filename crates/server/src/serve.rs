@@ -7,17 +7,21 @@ use std::{
     time::Duration,
 };
 
+use accounts::Accounts;
 use app::settings::{CorsOrigins, LogFormat, Settings};
 use auth::Auth;
 use engine::Engine;
 use live::Live;
+use model::Problem;
 use openapi::OpenApi;
 use rest::Rest;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use web::{Cors, Limits, Manners, Metrics, Per, Rate, Rates, RequestLog, TrustedProxies};
 
-use crate::{connection::HEADERS, lobby::Lobby, mount::Protocols, pause::Pause, public::Public, retention};
+use crate::{
+    connection::HEADERS, identity::Identity, lobby::Lobby, mount::Protocols, pause::Pause, public::Public, retention,
+};
 
 /// Files that are open besides connections of clients: databases, logs.
 const OTHER_FILES: u64 = 64;
@@ -35,6 +39,15 @@ pub struct Options {
     pub quiet: bool,
 }
 
+/// Why a server did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// Nothing could listen.
+    Listen(io::Error),
+    /// Identity lacks something; the cause says what.
+    Identity(Problem),
+}
+
 /// A server that listens.
 pub struct Server {
     address: SocketAddr,
@@ -43,6 +56,7 @@ pub struct Server {
     patience: Duration,
     engine: Arc<Engine>,
     live: Arc<Live>,
+    identity: Identity,
     log: Arc<RequestLog>,
     pause: Pause,
     accepting: tokio::task::JoinHandle<()>,
@@ -53,19 +67,20 @@ impl Server {
     /// Listens at the address of the settings.
     ///
     /// # Errors
-    /// The address can't be listened at, or a thread can't be started.
-    pub async fn start(settings: &Settings, engine: Arc<Engine>, options: Options) -> io::Result<Self> {
-        let listener = TcpListener::bind(settings.server.listen).await?;
-        let address = listener.local_addr()?;
+    /// The address can't be listened at, a thread can't be started, or identity lacks something.
+    pub async fn start(settings: &Settings, engine: Arc<Engine>, options: Options) -> Result<Self, StartError> {
+        let listener = TcpListener::bind(settings.server.listen).await.map_err(StartError::Listen)?;
+        let address = listener.local_addr().map_err(StartError::Listen)?;
+        let (identity, accounts) = Identity::start(settings, &engine).await.map_err(StartError::Identity)?;
         let format = match (options.text_log, settings.log.format) {
             _ if options.quiet => web::Format::Off,
             (false, LogFormat::Json) => web::Format::Json,
             (true, _) | (_, LogFormat::Text) => web::Format::Text,
         };
-        let log = Arc::new(RequestLog::start(format, io::stdout())?);
+        let log = Arc::new(RequestLog::start(format, io::stdout()).map_err(StartError::Listen)?);
         let live = Arc::new(Live::new(Arc::clone(&engine)));
         let pause = if options.pausable { Pause::possible() } else { Pause::default() };
-        let manners = manners(settings, &engine, &live, Arc::clone(&log), &pause, options);
+        let manners = manners(settings, &engine, &live, Arc::clone(&log), &pause, options, (&identity.auth, accounts));
         let stop = CancellationToken::new();
         let connections = TaskTracker::new();
         let most = settings.server.max_connections;
@@ -74,13 +89,19 @@ impl Server {
         let accepting = tokio::spawn(Arc::new(lobby).accept(listener));
         let trimming = tokio::spawn(retention::keep(Arc::clone(&engine), settings.events.retention));
         let patience = settings.server.shutdown_timeout;
-        Ok(Self { address, stop, connections, patience, engine, live, log, pause, accepting, trimming })
+        Ok(Self { address, stop, connections, patience, engine, live, identity, log, pause, accepting, trimming })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Identity on this server.
+    #[must_use]
+    pub fn identity(&self) -> &Arc<Auth> {
+        &self.identity.auth
     }
 
     /// Lets requests that come from now on wait until the guard is dropped, once those that run have been answered. None
@@ -99,6 +120,7 @@ impl Server {
         }
         self.trimming.abort();
         self.accepting.abort();
+        self.identity.stop().await;
         self.engine.store().close().await;
         self.log.close();
     }
@@ -126,12 +148,14 @@ fn manners(
     log: Arc<RequestLog>,
     pause: &Pause,
     options: Options,
+    (auth, accounts): (&Arc<Auth>, Accounts),
 ) -> Manners {
     let metrics = Arc::new(Metrics::default());
     let protocols = Protocols {
         engine: Arc::clone(engine),
         rest: Rest::new(Arc::clone(engine)),
         live: Arc::clone(live),
+        accounts,
         openapi: OpenApi::new(Arc::clone(engine), api_title(settings)),
         metrics: Arc::clone(&metrics),
         public: Public::new(settings.directory.join("public")),
@@ -149,7 +173,7 @@ fn manners(
     let clock = Arc::clone(engine.clock());
     Manners {
         door: Box::new(protocols),
-        auth: Auth::new(Arc::clone(engine.store())),
+        auth: Arc::clone(auth),
         limits: Limits {
             max_body: settings.server.max_body,
             request_timeout: settings.server.request_timeout,

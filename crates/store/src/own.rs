@@ -4,6 +4,8 @@
 //! alone ([`Store::own`](crate::Store::own)) or beside a write of records ([`Beside`]). Nothing in them comes from a
 //! client but the values of parameters.
 
+pub mod identity;
+
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use model::Problem;
@@ -30,6 +32,7 @@ pub const TABLES: &[Table] = &[
             "CREATE INDEX _idempotency_created_at ON _idempotency (created_at)",
         ],
     },
+    Table { since: 3, statements: identity::TABLES },
 ];
 
 /// The statements that a version of the system tables brought, with the names of a database's types.

@@ -260,6 +260,7 @@ impl<'a, T: Tx> Path<'a, T> {
         let change = Change { before: &old, after: &mut new, fields: &changed };
         let outcome = self.tx.change(&self.plan.catalog, self.plan.resource, change, self.caller).await;
         outcome.map_err(|problem| self.discreet(problem))?;
+        people::follow(self.tx, &self.plan.catalog, self.caller, self.plan.resource, &old, Some(&new)).await?;
         Ok(new)
     }
 

@@ -61,7 +61,12 @@ impl TestApp {
             Database::Sqlite => None,
             Database::Postgres => Some(PostgresDatabase::create().await),
         };
-        let mut variables = vec![("MAINSTAY_SERVER__LISTEN".to_owned(), "127.0.0.1:0".to_owned())];
+        let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut variables = vec![
+            set("MAINSTAY_AUTH__MASTER_KEY", "a master key for tests and nothing else"),
+            set("MAINSTAY_SERVER__LISTEN", "127.0.0.1:0"),
+            set("MAINSTAY_SERVICES__MAIL", "file:mail"),
+        ];
         if let Some(postgres) = &postgres {
             variables.push(("MAINSTAY_SERVICES__DATABASE".to_owned(), postgres.url.clone()));
         }
@@ -113,6 +118,37 @@ impl TestApp {
     #[must_use]
     pub fn admin(&self) -> Person {
         Person::new(self.base.clone(), Some(self.key.clone()))
+    }
+
+    /// Identity on the server.
+    ///
+    /// # Panics
+    /// It has been stopped.
+    #[must_use]
+    pub fn identity(&self) -> &Arc<auth::Auth> {
+        self.server.as_ref().expect("a server").identity()
+    }
+
+    /// The mails to an address, oldest first, once there are so many.
+    ///
+    /// # Panics
+    /// They don't come.
+    pub async fn mails(&self, to: &str, count: usize) -> Vec<String> {
+        let wanted = format!("To: {to}\n");
+        for _ in 0..500 {
+            let mut files: Vec<_> = std::fs::read_dir(self.directory.path().join("mail"))
+                .map(|entries| entries.filter_map(Result::ok).map(|entry| entry.path()).collect())
+                .unwrap_or_default();
+            files.retain(|path| path.extension().is_some_and(|ending| ending == "eml"));
+            files.sort();
+            let mails = files.iter().map(|path| std::fs::read_to_string(path).expect("a mail"));
+            let mails: Vec<String> = mails.filter(|mail| mail.starts_with(&wanted)).collect();
+            if mails.len() >= count {
+                return mails;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("fewer than {count} mails to {to}");
     }
 
     /// What has happened, oldest first: `posts.created`.

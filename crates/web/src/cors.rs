@@ -56,6 +56,10 @@ impl Cors {
             vary::add(reply, "Origin");
         }
         if let Some(origin) = self.allowed(request) {
+            if !self.any {
+                // Cookies go along for exact origins alone.
+                reply.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            }
             reply.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             if !self.any {
                 reply.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));

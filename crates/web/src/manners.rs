@@ -25,7 +25,7 @@ use crate::{
     coding::{CODINGS, Preference},
     compress,
     cors::Cors,
-    inflate,
+    credentials, inflate,
     log::{Line, RequestLog},
     metrics::Metrics,
     rates::{Account, Rates},
@@ -68,7 +68,7 @@ pub struct Manners {
     /// The protocols.
     pub door: Box<dyn Door>,
     /// Who asks.
-    pub auth: Auth,
+    pub auth: Arc<Auth>,
     /// Bounds.
     pub limits: Limits,
     /// Other origins.
@@ -107,6 +107,8 @@ impl Manners {
             id: self.request_id(number, &parts.headers),
             address: self.proxies.client(peer, &parts.headers),
             identity: self.auth.anonymous(),
+            session: None,
+            dead_cookie: false,
             path: parts.uri.path(),
             query: parts.uri.query(),
             headers: &parts.headers,
@@ -198,9 +200,7 @@ impl Manners {
     async fn identified(&self, request: &mut Request<'_>) -> Result<Response<Body>, Problem> {
         // Before anything is looked up, so that trying keys is limited, too.
         request.charge_itself(false)?;
-        if let Some(shown) = request.headers.get(header::AUTHORIZATION) {
-            request.identity = self.auth.identify(Some(shown.to_str().unwrap_or(""))).await?;
-        }
+        credentials::identify(&self.auth, request).await?;
         request.charge_itself(true)?;
         // Before anything is done, so that nobody has to think of it who reads the body.
         inflate::coding_of(request.headers)?;
@@ -250,6 +250,12 @@ impl Manners {
         }
         if let Ok(trace) = HeaderValue::from_str(&request.trace.to_string()) {
             headers.insert("traceparent", trace);
+        }
+        if request.dead_cookie
+            && !headers.contains_key(header::SET_COOKIE)
+            && let Some(cookie) = self.auth.cookies().clear().and_then(|cookie| HeaderValue::from_str(&cookie).ok())
+        {
+            headers.insert(header::SET_COOKIE, cookie);
         }
         self.cors.finish(request.headers, headers);
         if let Some(rates) = &self.rates {

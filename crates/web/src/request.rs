@@ -15,6 +15,7 @@ use model::{Caller, Code, Problem, caller::Identity};
 use serde_json::Value as Json;
 
 use crate::{
+    credentials::Session,
     inflate, json,
     rates::{Account, Rates, Who},
     trace::Trace,
@@ -34,6 +35,10 @@ pub struct Request<'a> {
     pub address: IpAddr,
     /// Who asks.
     pub identity: Arc<Identity>,
+    /// By which session, for answers that go on longer than it may; none for strangers and keys.
+    pub session: Option<Session>,
+    /// Whether a session cookie came that is none any more, so that the answer takes it away.
+    pub dead_cookie: bool,
     /// The method.
     pub method: Method,
     /// The path, as it was sent.
@@ -72,6 +77,8 @@ impl<'a> Request<'a> {
             trace: Trace::of(headers, 1, 1),
             rates: None,
             account: Account::default(),
+            session: None,
+            dead_cookie: false,
         }
     }
 

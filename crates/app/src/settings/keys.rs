@@ -114,7 +114,12 @@ pub(crate) const SECTIONS: &[Section] = &[
             key("cache", Form::Text, "\"memory:\"", "What is kept for a while: \"memory:\"."),
             key("bus", Form::Text, "\"memory:\"", "How nodes hear of each other: \"memory:\"."),
             key("files", Form::Text, "\"file:data/files\"", "Where uploaded files are kept: \"file:PATH\"."),
-            key("mail", Form::Text, "\"log:\"", "How mail is sent: \"log:\" writes it to the log."),
+            key(
+                "mail",
+                Form::Text,
+                "\"log:\"",
+                "How mail is sent: \"log:\" writes it to the log, \"smtp://user:password@host:587\" hands it to a server, \"file:PATH\" writes a file each.",
+            ),
         ],
     },
     Section {
@@ -170,11 +175,21 @@ pub(crate) const SECTIONS: &[Section] = &[
             "Seals signing keys and TOTP secrets in the database: 32 characters or more, by { env = … } or { file = … }. On SQLite it is made in data/keys where absent.",
         )],
     },
+    Section {
+        name: "mail",
+        doc: "What mails say. Their texts can be replaced by files in templates/.",
+        keys: &[key(
+            "from",
+            Form::Text,
+            "",
+            "The sender: \"Shop <no-reply@shop.example>\". no-reply@ and the host of `public_url` unless set.",
+        )],
+    },
 ];
 
 /// Sections of the contract that this version does not have.
 pub(crate) const LATER: &[&str] =
-    &["alerts", "channels", "functions", "gateway", "inbound", "jobs", "mail", "search", "tls", "webhooks"];
+    &["alerts", "channels", "functions", "gateway", "inbound", "jobs", "search", "tls", "webhooks"];
 
 pub(crate) fn find(section: &str, key: &str) -> Option<&'static Key> {
     let section = SECTIONS.iter().find(|known| known.name == section)?;

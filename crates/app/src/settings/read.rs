@@ -6,8 +6,8 @@ use model::Secret;
 use url::Url;
 
 use super::{
-    Auth, CorsOrigins, Environment, Events, Log, LogFormat, LogLevel, Network, Postgres, Server, Services, Settings,
-    Sqlite, Synchronous,
+    Auth, CorsOrigins, Environment, Events, Log, LogFormat, LogLevel, MailTexts, Network, Postgres, Server, Services,
+    Settings, Sqlite, Synchronous,
     environment::variable,
     keys::{self, Form, LATER, SECTIONS},
     limits, roles, services,
@@ -37,6 +37,7 @@ pub(crate) fn read(file: &Table, directory: &Path, environment: &Environment, re
     let limits = limits::read(file, report);
     let mut reader = Reader { file, directory, environment, report };
     let server = read_server(&mut reader);
+    let mail = MailTexts { from: read_sender(&mut reader, &server.public_url) };
     Settings {
         directory: directory.to_owned(),
         server,
@@ -73,9 +74,22 @@ pub(crate) fn read(file: &Table, directory: &Path, environment: &Environment, re
                 .unwrap_or(LogLevel::Info),
         },
         auth: Auth { master_key: read_master_key(&mut reader) },
+        mail,
         roles,
         limits,
     }
+}
+
+fn read_sender(reader: &mut Reader<'_>, public_url: &str) -> String {
+    let host = Url::parse(public_url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let default = format!("no-reply@{}", host.as_deref().unwrap_or("localhost"));
+    let Some((text, place)) = reader.text("mail", "from") else { return default };
+    let address = text.rsplit_once('<').map_or(text.as_str(), |(_, rest)| rest.trim_end_matches('>'));
+    if address.split('@').filter(|part| !part.is_empty()).count() != 2 || text.chars().any(char::is_control) {
+        let message = "expected a sender, as in \"Shop <no-reply@shop.example>\"";
+        reader.report.error(&place, message);
+    }
+    text
 }
 
 fn read_master_key(reader: &mut Reader<'_>) -> Option<Secret> {

@@ -22,7 +22,11 @@ const CACHE: Schemes = Schemes { now: &["memory"], example: "\"memory:\"", later
 const BUS: Schemes =
     Schemes { now: &["memory"], example: "\"memory:\"", later: &["nats", "amqp", "amqps", "redis", "rediss", "tls"] };
 const FILES: Schemes = Schemes { now: &["file"], example: "\"file:data/files\"", later: &["s3"] };
-const MAIL: Schemes = Schemes { now: &["log"], example: "\"log:\"", later: &["smtp", "smtps"] };
+const MAIL: Schemes = Schemes {
+    now: &["log", "smtp", "smtps", "file"],
+    example: "\"log:\" or \"smtp://user:password@host:587\"",
+    later: &[],
+};
 
 pub(super) fn database(reader: &mut Reader<'_>) -> Database {
     let default = Database::Sqlite(reader.directory.join("data/app.db"));
@@ -50,8 +54,21 @@ pub(super) fn bus(reader: &mut Reader<'_>) -> Bus {
 }
 
 pub(super) fn mail(reader: &mut Reader<'_>) -> Mail {
-    bare(reader, "mail", &MAIL);
-    Mail::Log
+    let Some((scheme, rest, whole, place)) = find(reader, "mail", &MAIL) else { return Mail::Log };
+    match scheme.as_str() {
+        "log" => {
+            if !rest.is_empty() {
+                reader.report.error(&place, "expected \"log:\", with nothing after the colon");
+            }
+            Mail::Log
+        }
+        "file" => path(reader, &rest, &place, "\"file:data/mail\"").map_or(Mail::Log, Mail::Directory),
+        _ if Url::parse(&whole).is_ok_and(|url| url.has_host()) => Mail::Smtp(Secret::new(whole)),
+        _ => {
+            reader.report.error(&place, "expected a URL of a mail server, as in \"smtp://user:password@host:587\"");
+            Mail::Log
+        }
+    }
 }
 
 pub(super) fn files(reader: &mut Reader<'_>) -> Files {

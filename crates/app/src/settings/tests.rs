@@ -50,6 +50,7 @@ fn every_default_of_the_list_is_the_default_of_the_reader() {
     let defaults = defaults.settings.unwrap();
     // The paths differ by the directory alone.
     given.services.clone_from(&defaults.services);
+    given.directory.clone_from(&defaults.directory);
     assert_eq!(given, defaults);
 }
 
@@ -91,6 +92,7 @@ fn every_key_can_come_from_the_environment() {
     for section in keys::SECTIONS {
         for key in section.keys {
             let value = match key.name {
+                "from" => "Shop <no-reply@shop.example>".to_owned(),
                 "public_url" => "https://shop.example".to_owned(),
                 "master_key" => "0123456789abcdef0123456789abcdef".to_owned(),
                 _ => key.default.trim_matches(['"', '[', ']']).to_owned(),

@@ -29,6 +29,7 @@ fn every_setting_is_known_to_both() {
     for section in SECTIONS {
         for key in section.keys {
             let value = match key.name {
+                "from" => "\"Shop <no-reply@shop.example>\"",
                 "public_url" => "\"https://shop.example\"",
                 "master_key" => "\"0123456789abcdef0123456789abcdef\"",
                 _ => key.default,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     logging,
-    serve::{Options, Server, until_signal},
+    serve::{Options, Server, StartError, until_signal},
 };
 
 #[derive(Debug, clap::Args)]
@@ -39,7 +39,7 @@ pub(super) async fn run(directory: &Path, _: &Arguments) -> Result<ExitCode, Fai
     }
     let server = Server::start(&app.settings, Arc::clone(&engine), Options::default())
         .await
-        .map_err(|error| cannot_listen(app.settings.server.listen, &error))?;
+        .map_err(|error| cannot_start(app.settings.server.listen, &error))?;
     log_exposure(&app.catalog);
     tracing::info!(address = %server.address(), url = app.settings.server.public_url, "listening");
     stop.await.map_err(|error| Failure::caused("could not wait for signals", &error))?;
@@ -47,6 +47,14 @@ pub(super) async fn run(directory: &Path, _: &Arguments) -> Result<ExitCode, Fai
     server.stop().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why the server did not start, in words that help.
+pub(super) fn cannot_start(address: SocketAddr, error: &StartError) -> Failure {
+    match error {
+        StartError::Listen(error) => cannot_listen(address, error),
+        StartError::Identity(problem) => Failure::new(problem.cause.clone().unwrap_or_else(|| problem.detail.clone())),
+    }
 }
 
 /// Why nothing could listen at an address, in words that help.

@@ -52,6 +52,7 @@ pub(super) async fn remove<T: Tx>(
             if let Some(done) = stack.pop() {
                 people::keep_an_administrator(tx, catalog, done.resource, &done.record, None).await?;
                 tx.remove(catalog, done.resource, &done.record, caller).await?;
+                people::follow(tx, catalog, caller, done.resource, &done.record, None).await?;
             }
             continue;
         };

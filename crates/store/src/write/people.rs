@@ -1,9 +1,12 @@
 //! What holds of people whatever the rules say: an address, proved or not, and somebody who administrates.
 
-use model::{Flaw, Problem, Record, ResourceIndex, Value, identity::PersonFields};
+use model::{Caller, Flaw, Problem, Record, ResourceIndex, Value, identity::PersonFields};
 use rules::{Catalog, plan::WritePlan};
 
-use crate::transaction::Tx;
+use crate::{
+    own::identity::{self, AuditLine},
+    transaction::Tx,
+};
 
 fn fields(plan: &WritePlan) -> Option<PersonFields> {
     plan.catalog.schema.get(plan.resource).identity.as_ref().map(|identity| identity.fields)
@@ -51,4 +54,44 @@ pub(super) async fn keep_an_administrator<T: Tx>(
     }
     let detail = "this is the last administrator who is not disabled; make another one first";
     Err(Problem::new(model::Code::LastAdministrator, detail))
+}
+
+/// What has to follow in the same transaction when a person's record has changed, or is gone: sessions end that may not go on,
+/// nodes that remember the person hear of it, and the audit log has it.
+pub(super) async fn follow<T: Tx>(
+    tx: &mut T,
+    catalog: &Catalog,
+    caller: &Caller,
+    resource: ResourceIndex,
+    old: &Record,
+    new: Option<&Record>,
+) -> Result<(), Problem> {
+    let resource = catalog.schema.get(resource);
+    let Some(identity) = &resource.identity else { return Ok(()) };
+    let fields = identity.fields;
+    let person = crate::id_text(old.id());
+    let mut statements = match new {
+        None => identity::of_person(&person),
+        Some(new) if fields.is_disabled(new) && !fields.is_disabled(old) => vec![identity::end_sessions(&person)],
+        Some(_) => Vec::new(),
+    };
+    let changed = |new: &Record| fields.all().into_iter().filter(|field| old.get(*field) != new.get(*field)).collect();
+    let changed: Vec<_> = new.map(changed).unwrap_or_default();
+    if new.is_some() && changed.is_empty() {
+        return Ok(());
+    }
+    statements.push(identity::bump(&person, caller.now));
+    let names: Vec<&str> = changed.iter().map(|field| resource.get(*field).name.as_str()).collect();
+    statements.push(identity::audit(AuditLine {
+        id: format!("{:016x}{:016x}{person}", caller.now, new.map_or(i64::MAX, |new| new.revision)),
+        what: if new.is_some() { "person_changed" } else { "person_deleted" },
+        caller,
+        subject: &format!("user:{person}"),
+        count: 1,
+        detail: names.join(","),
+    }));
+    for statement in &statements {
+        tx.own(statement).await?;
+    }
+    Ok(())
 }

@@ -7,10 +7,12 @@ use std::{
 
 /// What each room may name. `testkit` may name all.
 const ARROWS: &[(&str, &[&str])] = &[
+    ("accounts", &["auth", "engine", "mail", "model", "rules", "store", "web"]),
     ("app", &["model", "rules"]),
-    ("auth", &["model", "store"]),
+    ("auth", &["engine", "model", "rules", "store"]),
     ("engine", &["model", "rules", "store"]),
     ("live", &["engine", "model", "rules", "store", "web"]),
+    ("mail", &[]),
     ("model", &[]),
     ("oauth", &["outgoing"]),
     ("outgoing", &[]),
@@ -21,10 +23,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "server",
         &[
+            "accounts",
             "app",
             "auth",
             "engine",
             "live",
+            "mail",
             "model",
             "openapi",
             "rest",
@@ -47,6 +51,8 @@ const FENCED: &[(&str, &[&str])] = &[
     ("annotate-snippets", &["app"]),
     ("clap", &["server"]),
     ("hyper", &["server", "web"]),
+    ("lettre", &["mail"]),
+    ("minijinja", &["mail"]),
     ("reqwest", &["outgoing"]),
     ("rusqlite", &["server", "store-sqlite"]),
     ("tokio-postgres", &["server", "store-postgres"]),

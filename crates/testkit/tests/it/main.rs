@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test that can't go on has to say so and end")]
 
+mod accounts;
 mod aggregates;
 mod blog;
 mod book;

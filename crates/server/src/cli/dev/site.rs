@@ -21,7 +21,7 @@ use crate::{
         exposure,
         failure::Failure,
         files, migrate, seed,
-        serve::cannot_listen,
+        serve::{cannot_listen, cannot_start},
         terminal::{self, bold, count},
     },
     serve::{Options, Server},
@@ -62,7 +62,7 @@ impl Site {
         let key = first_start(directory, &engine, &catalog).await?;
         let options = Options { timing: true, text_log: true, pausable: true, ..Options::default() };
         let started = Server::start(&settings, Arc::clone(&engine), options).await;
-        let server = started.map_err(|error| cannot_listen(listen, &error))?;
+        let server = started.map_err(|error| cannot_start(listen, &error))?;
         let mut base = server.address();
         if base.ip().is_unspecified() {
             base.set_ip([127, 0, 0, 1].into());

@@ -1,0 +1,126 @@
+//! The members of a body.
+
+use http::header;
+use model::{Flaw, Problem};
+use serde_json::{Map, Value as Json};
+use web::Request;
+
+const JSON: &[&str] = &["application/json"];
+/// The most bytes of any text that is no field of a record.
+const LONGEST: usize = 4 << 10;
+
+/// Members that are taken one by one; what is left at the end is unknown.
+#[derive(Debug)]
+pub(crate) struct Fields {
+    members: Map<String, Json>,
+    known: Vec<&'static str>,
+    flaws: Vec<Flaw>,
+}
+
+impl Fields {
+    /// Reads a JSON object; no body at all is an empty one.
+    pub(crate) async fn read(request: &mut Request<'_>) -> Result<Self, Problem> {
+        let announced = request.header(header::CONTENT_LENGTH);
+        let untold =
+            request.header(header::TRANSFER_ENCODING).is_none() && request.header(header::CONTENT_TYPE).is_none();
+        let empty = announced.map_or(untold, |length| length == "0");
+        let members = if empty {
+            Map::new()
+        } else {
+            match request.json(JSON, ("accept", "application/json")).await? {
+                Json::Object(members) => members,
+                _ => return Err(Problem::validation(vec![Flaw::pointer("", "type", "expected an object")])),
+            }
+        };
+        Ok(Self { members, known: Vec::new(), flaws: Vec::new() })
+    }
+
+    /// A text that may be absent.
+    pub(crate) fn text(&mut self, name: &'static str) -> Option<String> {
+        self.known.push(name);
+        match self.members.remove(name) {
+            None | Some(Json::Null) => None,
+            Some(Json::String(text)) if text.len() <= LONGEST => Some(text),
+            Some(other) => {
+                match other {
+                    Json::String(_) => self.refuse(name, "max", format!("{name} is too long")),
+                    _ => self.refuse(name, "type", format!("{name} must be a string")),
+                }
+                None
+            }
+        }
+    }
+
+    /// A text that has to be there.
+    pub(crate) fn required(&mut self, name: &'static str) -> String {
+        let before = self.flaws.len();
+        let text = self.text(name);
+        if text.is_none() && self.flaws.len() == before {
+            self.refuse(name, "required", format!("{name} is required"));
+        }
+        text.unwrap_or_default()
+    }
+
+    /// A text under one of two names.
+    pub(crate) fn required_either(&mut self, name: &'static str, other: &'static str) -> String {
+        match self.text(other) {
+            Some(text) if !self.members.contains_key(name) => text,
+            _ => self.required(name),
+        }
+    }
+
+    /// A truth; false where absent.
+    pub(crate) fn flag(&mut self, name: &'static str) -> bool {
+        self.known.push(name);
+        match self.members.remove(name) {
+            None | Some(Json::Null) => false,
+            Some(Json::Bool(truth)) => truth,
+            Some(_) => {
+                self.refuse(name, "type", format!("{name} must be true or false"));
+                false
+            }
+        }
+    }
+
+    /// A list of texts; none where absent.
+    pub(crate) fn texts(&mut self, name: &'static str) -> Vec<String> {
+        self.known.push(name);
+        let texts = match self.members.remove(name) {
+            None | Some(Json::Null) => Some(Vec::new()),
+            Some(Json::Array(items)) if items.len() <= 100 => {
+                items.into_iter().map(|item| item.as_str().map(str::to_owned)).collect()
+            }
+            Some(_) => None,
+        };
+        texts.unwrap_or_else(|| {
+            self.refuse(name, "type", format!("{name} must be a list of at most 100 strings"));
+            Vec::new()
+        })
+    }
+
+    /// Notes what is wrong with a member.
+    pub(crate) fn flaw(&mut self, flaw: Flaw) {
+        self.flaws.push(flaw);
+    }
+
+    /// What is left, as the body of a record; what was wrong with the rest goes along.
+    pub(crate) fn rest(self) -> (Json, Vec<Flaw>) {
+        (Json::Object(self.members), self.flaws)
+    }
+
+    /// # Errors
+    /// 422 for all that is wrong, unknown members among it.
+    pub(crate) fn finish(mut self) -> Result<(), Problem> {
+        for name in self.members.keys() {
+            let near = rules::nearest(name, self.known.iter().copied());
+            let help = near.map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            self.flaws.push(Flaw::pointer(pointer, "unknown", format!("there is no `{name}` here{help}")));
+        }
+        if self.flaws.is_empty() { Ok(()) } else { Err(Problem::validation(self.flaws)) }
+    }
+
+    fn refuse(&mut self, name: &str, code: &'static str, detail: String) {
+        self.flaws.push(Flaw::pointer(format!("/{name}"), code, detail));
+    }
+}

@@ -1,0 +1,196 @@
+//! The protocol of accounts: `/auth/…`, `/.well-known/jwks.json`, and the pages that mailed links open.
+//!
+//! Each file decodes one family of calls, asks `engine` and `auth`, and encodes. Every way in ends in
+//! [`complete`](complete::complete), so that what stands between a proof and a session stands there once.
+
+mod code;
+mod complete;
+mod email;
+mod fields;
+mod invites;
+mod mails;
+mod me;
+mod pages;
+mod password;
+mod refresh;
+mod reply;
+mod sessions;
+mod sign_in;
+mod sign_up;
+
+use std::sync::Arc;
+
+use auth::{Auth, People};
+use engine::Engine;
+use http::{Method, Response};
+use mail::{Post, Templates};
+use model::{Code, Problem, identity::Method as Way};
+use tokio::sync::Semaphore;
+use web::{Body, Request};
+
+/// Works that may wait behind answers, all in all.
+const BEHIND: usize = 256;
+/// How fresh a proof has to be for what matters most: microseconds (10 minutes).
+const FRESH: i64 = 600_000_000;
+
+/// The protocol over an engine.
+pub struct Accounts {
+    engine: Arc<Engine>,
+    auth: Arc<Auth>,
+    desk: Arc<mails::Desk>,
+    behind: Arc<Semaphore>,
+}
+
+/// Every call, in the order of the contract.
+const CALLS: &[(&str, &str)] = &[
+    ("sign-up", "POST"),
+    ("sign-in", "POST"),
+    ("mfa/verify", "POST"),
+    ("refresh", "POST"),
+    ("sign-out", "POST"),
+    ("me", "GET, HEAD, PATCH, DELETE"),
+    ("sessions", "GET, HEAD"),
+    ("sessions/{id}", "DELETE"),
+    ("reauth", "POST"),
+    ("password/change", "POST"),
+    ("password/forgot", "POST"),
+    ("password/reset", "POST"),
+    ("email/verify", "POST"),
+    ("email/change", "POST"),
+    ("code/request", "POST"),
+    ("code/verify", "POST"),
+    ("invites", "GET, HEAD, POST"),
+    ("invites/{id}", "DELETE"),
+    ("reset", "GET, HEAD"),
+    ("join", "GET, HEAD"),
+    ("page.js", "GET, HEAD"),
+    ("page.css", "GET, HEAD"),
+];
+
+impl Accounts {
+    /// Speaks for an engine.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>, auth: Arc<Auth>, post: Post, templates: Templates) -> Self {
+        let desk = Arc::new(mails::Desk::new(post, templates, Arc::clone(&auth)));
+        Self { engine, auth, desk, behind: Arc::new(Semaphore::new(BEHIND)) }
+    }
+
+    /// Answers `/auth/{rest}`.
+    ///
+    /// # Errors
+    /// What is wrong with the request, or whom it comes from; 404 where the app has no people.
+    pub async fn answer(&self, request: &mut Request<'_>, rest: &str) -> Result<Response<Body>, Problem> {
+        let mut answer = self.route(request, rest).await?;
+        reply::never_store(&mut answer);
+        Ok(answer)
+    }
+
+    async fn route(&self, request: &mut Request<'_>, rest: &str) -> Result<Response<Body>, Problem> {
+        let people = self.auth.people()?;
+        let (family, id) = match rest.split_once('/') {
+            Some((family @ ("sessions" | "invites"), id)) if !id.is_empty() => {
+                (format!("{family}/{{id}}"), id.to_owned())
+            }
+            _ => (rest.to_owned(), String::new()),
+        };
+        let Some((_, allowed)) = CALLS.iter().find(|(path, _)| *path == family) else {
+            let near = rules::nearest(rest, CALLS.iter().map(|(path, _)| *path));
+            let help = near.map(|near| format!(", did you mean `/auth/{near}`?")).unwrap_or_default();
+            return Err(Problem::new(Code::NotFound, format!("there is nothing at this path{help}")));
+        };
+        if request.method == Method::OPTIONS {
+            return Ok(reply::options(allowed));
+        }
+        let method = request.method.as_str().to_owned();
+        if !allowed.split(", ").any(|one| one == method) {
+            let mut problem = Problem::new(Code::MethodNotAllowed, format!("allowed here: {allowed}"));
+            problem.extra.allow = Some(allowed);
+            return Err(problem);
+        }
+        let get = matches!(request.method, Method::GET | Method::HEAD);
+        match (family.as_str(), method.as_str()) {
+            ("sign-up", _) => sign_up::sign_up(self, request, &people).await,
+            ("sign-in", _) => sign_in::sign_in(self, request, &people).await,
+            ("mfa/verify", _) => sign_in::verify_factor(self, request, &people).await,
+            ("refresh", _) => refresh::refresh(self, request, &people).await,
+            ("sign-out", _) => refresh::sign_out(self, request).await,
+            ("me", "PATCH") => me::patch(self, request).await,
+            ("me", "DELETE") => me::delete(self, request).await,
+            ("me", _) => me::read(self, request).await,
+            ("sessions", _) => sessions::list(self, request).await,
+            ("sessions/{id}", _) => sessions::end(self, request, &id).await,
+            ("reauth", _) => sign_in::reauth(self, request, &people).await,
+            ("password/change", _) => password::change(self, request, &people).await,
+            ("password/forgot", _) => password::forgot(self, request, &people).await,
+            ("password/reset", _) => password::reset(self, request, &people).await,
+            ("email/verify", _) => email::verify(self, request, &people).await,
+            ("email/change", _) => email::change(self, request, &people).await,
+            ("code/request", _) => code::request(self, request, &people).await,
+            ("code/verify", _) => code::verify(self, request, &people).await,
+            ("invites", _) if get => invites::list(self, request).await,
+            ("invites", _) => invites::create(self, request, &people).await,
+            ("invites/{id}", _) => invites::delete(self, request, &id).await,
+            _ => pages::answer(&family).ok_or_else(Problem::not_found),
+        }
+    }
+
+    /// Answers `/.well-known/jwks.json`.
+    ///
+    /// # Errors
+    /// 404 where the app has no people.
+    pub async fn jwks(&self, request: &Request<'_>) -> Result<Response<Body>, Problem> {
+        let people = self.auth.people()?;
+        let keys = self.auth.keyring().await?.jwks(people.settings()?.access_ttl, request.now);
+        Ok(reply::jwks(&keys))
+    }
+
+    /// Does something behind the answer: how long it takes must not show, or need not be waited for.
+    fn behind(&self, what: &'static str, work: impl Future<Output = Result<(), Problem>> + Send + 'static) {
+        let Ok(place) = Arc::clone(&self.behind).try_acquire_owned() else {
+            tracing::error!(what, "left out: too much waits to be done behind answers");
+            return;
+        };
+        tokio::spawn(async move {
+            if let Err(problem) = work.await {
+                tracing::error!(what, code = problem.code.slug(), cause = problem.cause, "failed behind an answer");
+            }
+            drop(place);
+        });
+    }
+}
+
+/// Refuses what is no way in here.
+fn require_method(people: &People, way: Way) -> Result<(), Problem> {
+    if people.settings()?.allows(way) {
+        return Ok(());
+    }
+    let (name, _) = Way::ALL.iter().find(|(_, known)| *known == way).copied().unwrap_or(("this", way));
+    Err(Problem::new(Code::NotFound, format!("`{name}` is not among the `methods` of this app's [auth]")))
+}
+
+/// The session by which somebody asks: its id, and the person's.
+///
+/// # Errors
+/// 401 for a stranger, 403 for a key.
+fn signed_in(request: &Request<'_>) -> Result<(String, String), Problem> {
+    let identity = &request.identity;
+    match (&identity.session, identity.is_known()) {
+        (Some(session), _) => Ok((session.to_string(), store::id_text(&identity.id))),
+        (None, true) => Err(Problem::new(Code::Forbidden, "a key can't do this: sign in as a person")),
+        (None, false) => Err(Problem::new(Code::Unauthenticated, "sign in first")),
+    }
+}
+
+/// The same, for what asks for a proof of who it is that is under ten minutes old.
+///
+/// # Errors
+/// 403 `reauthenticate`, too.
+fn freshly_signed_in(request: &Request<'_>) -> Result<(String, String), Problem> {
+    let found = signed_in(request)?;
+    let since = request.identity.authenticated_at.unwrap_or(0);
+    if request.now.saturating_sub(since) > FRESH {
+        let detail = "this asks for a sign-in under 10 minutes old: POST /auth/reauth first";
+        return Err(Problem::new(Code::Reauthenticate, detail));
+    }
+    Ok(found)
+}

@@ -1,0 +1,90 @@
+//! What happens beside the requests: hearing of changes that other nodes made, writing down failures, letting old rows go.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak, atomic::Ordering},
+    time::Duration,
+};
+
+use model::Problem;
+use store::Statement;
+
+use crate::Auth;
+
+/// Time between two looks: with the time that a look takes, well under the two seconds within which nodes follow.
+const EVERY: Duration = Duration::from_secs(1);
+/// How far back a look reaches, so that nodes whose clocks differ miss nothing: microseconds.
+const BACK: i64 = 60_000_000;
+/// Looks between two sweeps.
+const SWEEP: u32 = 60;
+/// How long the audit log is kept: microseconds (400 days).
+const AUDIT: i64 = 400 * 86_400_000_000;
+
+/// Rows that are over, by the moment in their column.
+const OVER: [&str; 6] = [
+    "DELETE FROM _auth_codes WHERE expires_at <= $1",
+    "DELETE FROM _auth_devices WHERE expires_at <= $1",
+    "DELETE FROM _auth_invites WHERE expires_at <= $1",
+    "DELETE FROM _auth_links WHERE expires_at <= $1",
+    "DELETE FROM _auth_sessions WHERE expires_at <= $1",
+    "DELETE FROM _auth_mailed WHERE since <= $1 - 7200000000",
+];
+
+impl Auth {
+    /// Watches until the identity is dropped.
+    pub async fn watch(auth: Weak<Self>) {
+        let mut seen: Option<HashMap<String, i64>> = None;
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut looks = 0;
+        loop {
+            ticks.tick().await;
+            let Some(auth) = auth.upgrade() else { return };
+            if let Err(problem) = auth.look_around(&mut seen, looks).await {
+                tracing::warn!(cause = problem.cause, "could not ask the database who has changed; asking again");
+            }
+            looks = (looks + 1) % SWEEP;
+        }
+    }
+
+    async fn look_around(self: &Arc<Self>, seen: &mut Option<HashMap<String, i64>>, looks: u32) -> Result<(), Problem> {
+        let now = self.now();
+        if self.people().is_err() {
+            self.heard.store(self.since_start(), Ordering::Relaxed);
+            return Ok(());
+        }
+        let began = self.since_start();
+        let query = Statement::new("SELECT person, epoch FROM _auth_epochs WHERE at > $1", [(now - BACK).into()]);
+        let rows = self.store().own_read(query).await?;
+        let found: HashMap<String, i64> =
+            rows.iter().filter_map(|row| Some((row.text(0)?.to_owned(), row.integer(1)?))).collect();
+        // At the first look nothing is remembered that could be wrong.
+        if let Some(before) = seen.as_ref() {
+            for (person, _) in found.iter().filter(|(person, epoch)| before.get(*person) != Some(epoch)) {
+                if person.is_empty() {
+                    self.keyring().await?.load(&**self.store(), self.master()?).await?;
+                    self.standings.forget_tokens();
+                } else {
+                    self.person_changed(person);
+                }
+            }
+        }
+        *seen = Some(found);
+        self.heard.store(began, Ordering::Relaxed);
+        self.failures.write(&**self.store()).await?;
+        if looks == SWEEP - 1 {
+            self.sweep(now).await?;
+        }
+        Ok(())
+    }
+
+    async fn sweep(&self, now: i64) -> Result<(), Problem> {
+        self.standings.sweep(now);
+        self.attempts.sweep(now);
+        let over = OVER.iter().map(|sql| Statement::new(*sql, [now.into()]));
+        let audit = Statement::new("DELETE FROM _audit WHERE at <= $1", [(now - AUDIT).into()]);
+        self.store().own(over.chain([audit]).collect()).await?;
+        // Another node may have brought keys by another way than `mainstay keys rotate`: a restored backup.
+        self.keyring().await?.load(&**self.store(), self.master()?).await
+    }
+}

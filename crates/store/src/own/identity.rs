@@ -1,0 +1,116 @@
+//! The tables of identity, and what befalls them when a record of a person is written, whoever writes it.
+
+use super::Statement;
+
+/// What sign-ins need, hashes of secrets and never the secrets, and the audit log.
+pub(super) const TABLES: &[&str] = &[
+    // Passwords of people, as PHC strings.
+    "CREATE TABLE _auth_credentials (person {text} NOT NULL PRIMARY KEY, password {text}, changed_at {bigint} NOT NULL)",
+    // A row each sign-in. `secret` is the cookie's, or the refresh token's that counts; `previous` is the token before it.
+    "CREATE TABLE _auth_sessions (id {text} NOT NULL PRIMARY KEY, person {text} NOT NULL, kind {text} NOT NULL, \
+     secret {bytes} NOT NULL, previous {bytes}, retry {bytes}, rotated_at {bigint}, amr {text} NOT NULL, \
+     authenticated_at {bigint} NOT NULL, created_at {bigint} NOT NULL, used_at {bigint} NOT NULL, \
+     expires_at {bigint} NOT NULL, ends_at {bigint} NOT NULL, address {text} NOT NULL, agent {text} NOT NULL)",
+    "CREATE INDEX _auth_sessions_person ON _auth_sessions (person)",
+    "CREATE INDEX _auth_sessions_expires_at ON _auth_sessions (expires_at)",
+    // Codes by mail.
+    "CREATE TABLE _auth_codes (ticket {bytes} NOT NULL PRIMARY KEY, purpose {text} NOT NULL, person {text}, \
+     email {text} NOT NULL, code {bytes} NOT NULL, tries {bigint} NOT NULL, data {bytes}, expires_at {bigint} NOT NULL)",
+    "CREATE INDEX _auth_codes_person ON _auth_codes (person)",
+    "CREATE INDEX _auth_codes_expires_at ON _auth_codes (expires_at)",
+    // Links by mail that set a password.
+    "CREATE TABLE _auth_links (secret {bytes} NOT NULL PRIMARY KEY, person {text} NOT NULL, email {text} NOT NULL, \
+     expires_at {bigint} NOT NULL)",
+    "CREATE INDEX _auth_links_person ON _auth_links (person)",
+    // Invitations.
+    "CREATE TABLE _auth_invites (id {text} NOT NULL PRIMARY KEY, secret {bytes} NOT NULL UNIQUE, email {text} NOT NULL, \
+     roles {text} NOT NULL, created_by {text} NOT NULL, created_at {bigint} NOT NULL, expires_at {bigint} NOT NULL)",
+    "CREATE INDEX _auth_invites_email ON _auth_invites (email)",
+    // Devices that somebody has signed in from.
+    "CREATE TABLE _auth_devices (secret {bytes} NOT NULL PRIMARY KEY, person {text} NOT NULL, created_at {bigint} NOT NULL, \
+     expires_at {bigint} NOT NULL)",
+    "CREATE INDEX _auth_devices_person ON _auth_devices (person)",
+    // Who has changed, for nodes that remember people: a row a person, counted up.
+    "CREATE TABLE _auth_epochs (person {text} NOT NULL PRIMARY KEY, epoch {bigint} NOT NULL, at {bigint} NOT NULL)",
+    "CREATE INDEX _auth_epochs_at ON _auth_epochs (at)",
+    // How many mails an address has had, under a pseudonym.
+    "CREATE TABLE _auth_mailed (recipient {text} NOT NULL PRIMARY KEY, since {bigint} NOT NULL, count {bigint} NOT NULL)",
+    // The keys of access tokens, sealed.
+    "CREATE TABLE _auth_signing_keys (id {text} NOT NULL PRIMARY KEY, public {bytes} NOT NULL, sealed {bytes} NOT NULL, \
+     created_at {bigint} NOT NULL, signs_at {bigint} NOT NULL)",
+    "CREATE TABLE _audit (id {text} NOT NULL PRIMARY KEY, at {bigint} NOT NULL, what {text} NOT NULL, actor {text}, \
+     subject {text} NOT NULL, address {text} NOT NULL, request_id {text} NOT NULL, session {text}, count {bigint} NOT NULL, \
+     detail {text} NOT NULL)",
+    "CREATE INDEX _audit_at ON _audit (at)",
+];
+
+/// Everything by which somebody comes in, by the column `person`; a further kind of credential adds its table here.
+const OF_PERSON: &[&str] = &[
+    "DELETE FROM _auth_codes WHERE person = $1",
+    "DELETE FROM _auth_credentials WHERE person = $1",
+    "DELETE FROM _auth_devices WHERE person = $1",
+    "DELETE FROM _auth_links WHERE person = $1",
+    "DELETE FROM _auth_sessions WHERE person = $1",
+];
+
+/// Takes everything from somebody by which it, or anybody in its stead, could come in.
+#[must_use]
+pub fn of_person(person: &str) -> Vec<Statement> {
+    OF_PERSON.iter().map(|sql| Statement::new(*sql, [person.into()])).collect()
+}
+
+/// Ends all sessions of somebody.
+#[must_use]
+pub fn end_sessions(person: &str) -> Statement {
+    Statement::new("DELETE FROM _auth_sessions WHERE person = $1", [person.into()])
+}
+
+/// Tells all nodes that somebody's record or sessions have changed; in the transaction of the change.
+#[must_use]
+pub fn bump(person: &str, now: i64) -> Statement {
+    Statement::new(
+        "INSERT INTO _auth_epochs (person, epoch, at) VALUES ($1, 1, $2) \
+         ON CONFLICT (person) DO UPDATE SET epoch = _auth_epochs.epoch + 1, at = excluded.at",
+        [person.into(), now.into()],
+    )
+}
+
+/// A line of the audit log about a change.
+#[derive(Debug)]
+pub struct AuditLine<'a> {
+    /// Differs from every other line's.
+    pub id: String,
+    /// What was done.
+    pub what: &'a str,
+    /// By whom, when, from where.
+    pub caller: &'a model::Caller,
+    /// To whom or what.
+    pub subject: &'a str,
+    /// How often.
+    pub count: i64,
+    /// More, as JSON; empty for nothing.
+    pub detail: String,
+}
+
+/// Writes a line; one of the same id counts up.
+#[must_use]
+pub fn audit(line: AuditLine<'_>) -> Statement {
+    let AuditLine { id, what, caller, subject, count, detail } = line;
+    Statement::new(
+        "INSERT INTO _audit (id, at, what, actor, subject, address, request_id, session, count, detail) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+         ON CONFLICT (id) DO UPDATE SET count = _audit.count + excluded.count, at = excluded.at",
+        [
+            id.into(),
+            caller.now.into(),
+            what.into(),
+            caller.identity.actor.as_deref().into(),
+            subject.into(),
+            caller.address.to_string().into(),
+            caller.request_id.as_ref().into(),
+            caller.identity.session.as_deref().into(),
+            count.into(),
+            detail.into(),
+        ],
+    )
+}
