@@ -40,9 +40,7 @@ impl Desk {
 
     /// A mail with an invitation.
     pub(crate) async fn invite(&self, people: &People, to: &str, secret: &str, now: i64) -> Result<(), Problem> {
-        let page = people.settings()?.links.invite.clone();
-        let page = page.unwrap_or_else(|| format!("{}/auth/join", self.auth.public_url()));
-        let link = format!("{page}#{secret}");
+        let link = self.link(people.settings()?.links.invite.as_deref().unwrap_or("/auth/join"), secret);
         self.limited("invite", to, &[("link", &link), ("days", link::INVITE_DAYS)], now).await
     }
 
@@ -58,9 +56,13 @@ impl Desk {
 
     /// Where a new password is set with this secret.
     pub(crate) fn reset_link(&self, people: &People, secret: &str) -> Result<String, Problem> {
-        let page = people.settings()?.links.reset.clone();
-        let page = page.unwrap_or_else(|| format!("{}/auth/reset", self.auth.public_url()));
-        Ok(format!("{page}#{secret}"))
+        Ok(self.link(people.settings()?.links.reset.as_deref().unwrap_or("/auth/reset"), secret))
+    }
+
+    /// A page, or the path of one of this server's own, and the secret behind `#`.
+    fn link(&self, page: &str, secret: &str) -> String {
+        let own = if page.starts_with('/') { self.auth.public_url() } else { "" };
+        format!("{own}{page}#{secret}")
     }
 
     async fn limited(

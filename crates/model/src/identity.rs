@@ -107,7 +107,7 @@ pub struct PasswordLimits {
     pub max: usize,
 }
 
-/// `[auth.links]`: the app's own pages; the server's where absent.
+/// `[auth.links]`: the app's own pages, by URL or by path below `public_url`; the server's where absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Links {
     /// Where a new password is set.

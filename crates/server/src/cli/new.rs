@@ -17,6 +17,7 @@ static TEMPLATES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../templat
 
 /// The templates, with what each is, in the order of the help.
 const KNOWN: &[(&str, &str)] = &[
+    ("accounts", "people who sign up and sign in, with pages for all of it, and their private notes"),
     ("blog", "posts, drafts, comments and tags, and the people who write them"),
     ("empty", "one resource to begin with"),
     ("shop", "a music shop over real data: products, orders, customers, playlists"),
@@ -24,15 +25,16 @@ const KNOWN: &[(&str, &str)] = &[
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Templates:\n  blog    posts, drafts, comments and tags, and the people who write them\n  empty   one \
-                        resource to begin with\n  shop    a music shop over real data: products, \
-                        orders, customers, playlists\n\nExamples:\n  mainstay new notes\n  mainstay new shop --template \
+    after_help = "Templates:\n  accounts  people who sign up and sign in, with pages for all of it, and their private notes\n  \
+                        blog      posts, drafts, comments and tags, and the people who write them\n  empty     \
+                        one resource to begin with\n  shop      a music shop over real data: products, orders, \
+                        customers, playlists\n\nExamples:\n  mainstay new notes\n  mainstay new shop --template \
                         shop\n\nNever writes into a directory that has something in it."
 )]
 pub(super) struct Arguments {
     /// The directory to make.
     name: PathBuf,
-    /// What to begin with: `blog`, `empty` or `shop`.
+    /// What to begin with: `accounts`, `blog`, `empty` or `shop`.
     #[arg(long, value_name = "TEMPLATE", default_value = "empty")]
     template: String,
 }

@@ -55,7 +55,7 @@ fn a_command_line_that_is_none_exits_with_2() {
 
 #[test]
 fn new_writes_a_template_that_check_accepts() {
-    for template in ["blog", "shop", "empty"] {
+    for template in ["accounts", "blog", "shop", "empty"] {
         let app = App::empty();
         let done = app.good(&["new", "made", "--template", template]);
         assert!(done.err.contains("cd made") && done.err.contains("mainstay dev"), "{}", done.err);

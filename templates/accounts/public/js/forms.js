@@ -62,20 +62,21 @@ export function say(form, text, bad = false) {
 export function show(form, problem) {
   if (!(problem instanceof Problem)) console.error(problem);
   const rest = [];
-  let first = null;
+  const marked = new Set();
   for (const fault of problem.errors ?? []) {
     const name = (fault.pointer ?? "").split("/")[1];
     const field = name && form.elements.namedItem(name);
     if (field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement) {
       mark(field, fault.detail);
-      first ??= field;
+      marked.add(field);
     } else {
       rest.push(fault.detail);
     }
   }
-  if (first) first.focus();
-  else say(form, rest.join(" ") || problem.message, true);
-  if (first && rest.length > 0) say(form, rest.join(" "), true);
+  // To the first one on the page, whichever the server named first.
+  const first = [...form.elements].find((field) => marked.has(field));
+  first?.focus();
+  if (!first || rest.length > 0) say(form, rest.join(" ") || problem.message, true);
 }
 
 function mark(field, text) {

@@ -22,7 +22,10 @@ export function moment(text) {
 
 /** Says something at the end of the page, to eyes and to screen readers. */
 export function announce(text) {
-  document.querySelector("#announce").textContent = text;
+  const place = document.querySelector("#announce");
+  place.textContent = text;
+  clearTimeout(announce.timer);
+  announce.timer = setTimeout(() => place.replaceChildren(), 8000);
 }
 
 /** Where to go after signing in: a path of this site, whatever the link said. */

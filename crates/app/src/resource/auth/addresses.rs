@@ -20,8 +20,14 @@ pub(super) fn return_url(text: &str) -> Result<(), String> {
     if plain && good { Ok(()) } else { Err(expected()) }
 }
 
-/// A page that a mailed link opens; its fragment will hold the secret.
+/// A page that a mailed link opens, or its path below `public_url`; its fragment will hold the secret.
 pub(super) fn page(text: &str) -> Result<(), String> {
+    if let Some(path) = text.strip_prefix('/') {
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%/".contains(&byte);
+        if !path.starts_with('/') && path.bytes().all(good) {
+            return Ok(());
+        }
+    }
     let good = Url::parse(text).is_ok_and(|url| {
         let scheme = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
         scheme && url.has_host() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none()
@@ -29,7 +35,9 @@ pub(super) fn page(text: &str) -> Result<(), String> {
     if good {
         Ok(())
     } else {
-        Err("expected an https URL without a fragment, as in \"https://app.example/reset\"".into())
+        let expected = "expected an https URL without a fragment, as in \"https://app.example/reset\", or a path of \
+                        `public_url`, as in \"/reset\"";
+        Err(expected.into())
     }
 }
 
