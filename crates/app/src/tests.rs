@@ -26,7 +26,7 @@ fn load_files(files: &[(&str, &str)]) -> Loaded {
 
 #[test]
 fn the_templates_are_good_apps() {
-    for template in ["templates/empty", "templates/shop", "benches/app"] {
+    for template in ["templates/accounts", "templates/blog", "templates/empty", "templates/shop", "benches/app"] {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(template);
         let loaded = load(&directory, &Environment::empty());
         assert!(!loaded.has_errors(), "{}", render(&loaded.diagnostics, &loaded.sources, false));

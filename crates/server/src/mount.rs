@@ -11,7 +11,12 @@ use openapi::OpenApi;
 use rest::Rest;
 use web::{Body, Door, Metrics, Request};
 
-use crate::{pages, pause::Pause, problems, public::Public};
+use crate::{
+    pages,
+    pause::Pause,
+    problems,
+    public::{self, Public},
+};
 
 /// All protocols of the program.
 pub struct Protocols {
@@ -42,6 +47,21 @@ impl Door for Protocols {
             let _going = self.pause.pass().await;
             self.route(request).await
         })
+    }
+
+    fn minds(&self, request: &Request<'_>) -> bool {
+        !(matches!(request.method, Method::GET | Method::HEAD) && is_page(request.path))
+    }
+}
+
+/// Whether a path is that of a page, the same for everybody.
+fn is_page(path: &str) -> bool {
+    let (first, rest) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
+    match first {
+        "docs" | "problems" => true,
+        // A browser comes back there from elsewhere, and would show a refusal as it is.
+        "auth" => matches!(rest, "join" | "page.css" | "page.js" | "reset") || rest.starts_with("oauth/"),
+        _ => public::is_free(path),
     }
 }
 

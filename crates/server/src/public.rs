@@ -86,6 +86,11 @@ impl Public {
     }
 }
 
+/// Whether a path may be a file's: it belongs to no one else.
+pub(crate) fn is_free(path: &str) -> bool {
+    path != "/.well-known/jwks.json" && relative(path).is_some()
+}
+
 /// The path below the directory; none for one that can't be a file's.
 fn relative(path: &str) -> Option<PathBuf> {
     let decoded = percent_decode_str(path.strip_prefix('/')?).decode_utf8().ok()?;

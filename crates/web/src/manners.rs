@@ -45,6 +45,12 @@ pub trait Door: Send + Sync + 'static {
         &'a self,
         request: &'a mut Request<'_>,
     ) -> Pin<Box<dyn Future<Output = Result<Response<Body>, Problem>> + Send + 'a>>;
+
+    /// Whether it matters who asks. Where it does not, credentials are not looked at: a page is shown with a cookie that has
+    /// died, too.
+    fn minds(&self, _request: &Request<'_>) -> bool {
+        true
+    }
 }
 
 /// An extension of a request that came with both `Content-Length` and `Transfer-Encoding`, by which a proxy on the way
@@ -200,7 +206,9 @@ impl Manners {
     async fn identified(&self, request: &mut Request<'_>) -> Result<Response<Body>, Problem> {
         // Before anything is looked up, so that trying keys is limited, too.
         request.charge_itself(false)?;
-        credentials::identify(&self.auth, request).await?;
+        if self.door.minds(request) {
+            credentials::identify(&self.auth, request).await?;
+        }
         request.charge_itself(true)?;
         // Before anything is done, so that nobody has to think of it who reads the body.
         inflate::coding_of(request.headers)?;

@@ -62,6 +62,9 @@ fn new_writes_a_template_that_check_accepts() {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates").join(template);
         assert_eq!(files_in(&app.path().join("made")), files_in(&source));
         assert!(app.good(&["check", "--app", "made"]).out.contains("The app is good"));
+        if app.path().join("made/tests").is_dir() {
+            assert!(app.good(&["test", "--app", "made"]).out.contains("tests passed"));
+        }
     }
 }
 

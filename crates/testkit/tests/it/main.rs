@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that can't go on has to say so and end")]
 
 mod accounts;
+mod accounts_app;
 mod aggregates;
 mod blog;
 mod book;

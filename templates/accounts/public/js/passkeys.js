@@ -27,7 +27,10 @@ export async function add(name) {
 }
 
 /** Signs in with a passkey: no e-mail is asked. */
-export async function signIn() {
+export const signIn = async () => post("/auth/passkeys/sign-in/finish", await proof());
+
+/** A passkey's proof of who somebody is. */
+export async function proof() {
   const { ceremony, publicKey } = await post("/auth/passkeys/sign-in/begin");
   const options = {
     ...publicKey,
@@ -44,7 +47,7 @@ export async function signIn() {
       userHandle: shown.response.userHandle ? text(shown.response.userHandle) : null,
     },
   };
-  return post("/auth/passkeys/sign-in/finish", { ceremony, credential });
+  return { ceremony, credential };
 }
 
 /** The browser's refusals in words that say what to do. */
