@@ -106,9 +106,10 @@ async fn newcomer(
     let new = New {
         body: json!({ "email": known.email }),
         terms: Terms { verified: true, ..Terms::default() },
-        spend: Some(known.spend),
+        spend: vec![known.spend],
         hash: None,
         amr,
+        identity: None,
     };
     sign_up::create(accounts, request, people, new).await
 }

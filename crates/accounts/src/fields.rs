@@ -98,6 +98,13 @@ impl Fields {
         })
     }
 
+    /// The same, told apart from a list that is not there.
+    pub(crate) fn texts_or_none(&mut self, name: &'static str) -> Option<Vec<String>> {
+        let absent = self.members.get(name).is_none_or(Json::is_null);
+        let texts = self.texts(name);
+        (!absent).then_some(texts)
+    }
+
     /// Notes what is wrong with a member.
     pub(crate) fn flaw(&mut self, flaw: Flaw) {
         self.flaws.push(flaw);

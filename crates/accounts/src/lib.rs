@@ -8,8 +8,10 @@ mod complete;
 mod email;
 mod fields;
 mod invites;
+mod keys;
 mod mails;
 mod me;
+mod oauth;
 mod pages;
 mod password;
 mod refresh;
@@ -39,6 +41,7 @@ pub struct Accounts {
     auth: Arc<Auth>,
     desk: Arc<mails::Desk>,
     behind: Arc<Semaphore>,
+    providers: oauth::Providers,
 }
 
 /// Every call, in the order of the contract.
@@ -59,6 +62,12 @@ const CALLS: &[(&str, &str)] = &[
     ("email/change", "POST"),
     ("code/request", "POST"),
     ("code/verify", "POST"),
+    ("oauth/token", "POST"),
+    ("oauth/{id}", "GET, DELETE"),
+    ("oauth/{id}/callback", "GET"),
+    ("oauth/{id}/link", "POST"),
+    ("keys", "GET, HEAD, POST"),
+    ("keys/{id}", "DELETE"),
     ("invites", "GET, HEAD, POST"),
     ("invites/{id}", "DELETE"),
     ("reset", "GET, HEAD"),
@@ -72,7 +81,7 @@ impl Accounts {
     #[must_use]
     pub fn new(engine: Arc<Engine>, auth: Arc<Auth>, post: Post, templates: Templates) -> Self {
         let desk = Arc::new(mails::Desk::new(post, templates, Arc::clone(&auth)));
-        Self { engine, auth, desk, behind: Arc::new(Semaphore::new(BEHIND)) }
+        Self { engine, auth, desk, behind: Arc::new(Semaphore::new(BEHIND)), providers: oauth::Providers::default() }
     }
 
     /// Answers `/auth/{rest}`.
@@ -87,12 +96,7 @@ impl Accounts {
 
     async fn route(&self, request: &mut Request<'_>, rest: &str) -> Result<Response<Body>, Problem> {
         let people = self.auth.people()?;
-        let (family, id) = match rest.split_once('/') {
-            Some((family @ ("sessions" | "invites"), id)) if !id.is_empty() => {
-                (format!("{family}/{{id}}"), id.to_owned())
-            }
-            _ => (rest.to_owned(), String::new()),
-        };
+        let (family, id) = family_of(rest);
         let Some((_, allowed)) = CALLS.iter().find(|(path, _)| *path == family) else {
             let near = rules::nearest(rest, CALLS.iter().map(|(path, _)| *path));
             let help = near.map(|near| format!(", did you mean `/auth/{near}`?")).unwrap_or_default();
@@ -127,6 +131,14 @@ impl Accounts {
             ("email/change", _) => email::change(self, request, &people).await,
             ("code/request", _) => code::request(self, request, &people).await,
             ("code/verify", _) => code::verify(self, request, &people).await,
+            ("oauth/token", _) => oauth::token(self, request, &people).await,
+            ("oauth/{id}", "DELETE") => oauth::unlink(self, request, &people, &id).await,
+            ("oauth/{id}", _) => oauth::begin(self, request, &people, &id).await,
+            ("oauth/{id}/callback", _) => oauth::callback(self, request, &people, &id).await,
+            ("oauth/{id}/link", _) => oauth::link(self, request, &people, &id).await,
+            ("keys", _) if get => keys::list(self, request).await,
+            ("keys", _) => keys::create(self, request).await,
+            ("keys/{id}", _) => keys::delete(self, request, &id).await,
             ("invites", _) if get => invites::list(self, request).await,
             ("invites", _) => invites::create(self, request, &people).await,
             ("invites/{id}", _) => invites::delete(self, request, &id).await,
@@ -157,6 +169,20 @@ impl Accounts {
             drop(place);
         });
     }
+}
+
+/// Which call a path below `/auth/` is, and the name that stands in it.
+fn family_of(rest: &str) -> (String, String) {
+    let mut segments: Vec<&str> = rest.split('/').collect();
+    let id = match segments.as_mut_slice() {
+        ["sessions" | "invites" | "keys", id] | ["oauth", id] | ["oauth", id, _]
+            if !id.is_empty() && *id != "token" =>
+        {
+            std::mem::replace(id, "{id}").to_owned()
+        }
+        _ => String::new(),
+    };
+    (segments.join("/"), id)
 }
 
 /// Refuses what is no way in here.

@@ -6,6 +6,7 @@ use auth::{
     People, Person, audit,
     code::{self, Known, Purpose},
     credential, link,
+    oauth::{self, Proved},
     password::Password,
     session::Draft,
 };
@@ -59,11 +60,13 @@ pub(crate) async fn sign_up(
     if settings.verify_email && !terms.verified {
         return wait_for_code(accounts, request, email.unwrap_or_default(), &body, Some(&hash)).await;
     }
-    create(accounts, request, people, New { body, terms, spend, hash: Some(hash), amr: vec!["pwd".to_owned()] }).await
+    let spend = spend.into_iter().collect();
+    let new = New { body, terms, spend, hash: Some(hash), amr: vec!["pwd".to_owned()], identity: None };
+    create(accounts, request, people, new).await
 }
 
 /// The terms that an invitation grants, and the statement that spends it.
-async fn invitation(
+pub(crate) async fn invitation(
     accounts: &Accounts,
     request: &Request<'_>,
     sign_up: SignUp,
@@ -95,9 +98,11 @@ pub(crate) struct New {
     pub(crate) body: Json,
     pub(crate) terms: Terms,
     /// What is spent for it.
-    pub(crate) spend: Option<Statement>,
+    pub(crate) spend: Vec<Statement>,
     pub(crate) hash: Option<String>,
     pub(crate) amr: Vec<String>,
+    /// Whom a provider has signed in.
+    pub(crate) identity: Option<Proved>,
 }
 
 /// Makes the record, what it signs in with and its first session, all or nothing.
@@ -107,10 +112,10 @@ pub(crate) async fn create(
     people: &People,
     new: New,
 ) -> Result<Response<Body>, Problem> {
-    let New { body, terms, spend, hash, amr } = new;
+    let New { body, terms, spend, hash, amr, identity } = new;
     let draft = complete::draft(accounts, request, people, amr)?;
-    let after = beginnings(draft.clone(), hash, request.caller());
-    let beside = Beside { before: spend.into_iter().collect(), after: Some(Arc::new(after)) };
+    let after = beginnings(draft.clone(), hash, identity, request.caller());
+    let beside = Beside { before: spend, after: Some(Arc::new(after)) };
     let id = accounts.engine.sign_up(request.caller(), &body, terms, beside).await?;
     let person = people.find(&accounts.engine, &store::id_text(&id)).await?;
     let person: Person = person.ok_or_else(|| Problem::internal("a new person is gone already"))?;
@@ -121,12 +126,14 @@ pub(crate) async fn create(
 fn beginnings(
     draft: Draft,
     hash: Option<String>,
+    identity: Option<Proved>,
     caller: Caller,
 ) -> impl Fn(&[Written]) -> Result<Vec<Statement>, Problem> + Send + Sync {
     move |written| {
         let id = written.first().map(|one| store::id_text(one.record.id())).unwrap_or_default();
         let mut statements = vec![draft.insert(&id)];
         statements.extend(hash.as_deref().map(|hash| credential::set(&id, hash, caller.now)));
+        statements.extend(identity.as_ref().map(|proved| oauth::link(proved, &id, caller.now)));
         let detail = json!({ "amr": draft.amr, "session": draft.id });
         statements.push(audit::line("sign_up", &caller, &format!("user:{id}"), &detail));
         Ok(statements)
@@ -169,9 +176,10 @@ pub(crate) async fn redeem(
     let new = New {
         body: data["body"].clone(),
         terms: Terms { verified: true, ..Terms::default() },
-        spend: Some(known.spend),
+        spend: vec![known.spend],
         hash: data["hash"].as_str().map(str::to_owned),
         amr: ["pwd", "otp"].map(str::to_owned).to_vec(),
+        identity: None,
     };
     create(accounts, request, people, new).await
 }

@@ -1,97 +1,261 @@
-//! API keys.
+//! API keys: for operators, and for programs that act in a person's place.
 //!
 //! A key is `msk_{id}_{secret}`: found by its id, and known by the SHA-256 of its whole text, compared in constant time.
-//! The text is shown once, when it is made; only the hash is kept.
+//! The text is shown once, when it is made; only the hash is kept. A key of a person is that person, with such of its roles
+//! as the key was given and the person has now, confined to the key's scopes.
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use model::{Code, Problem, Roles, caller::Identity};
+use engine::Engine;
+use model::{Code, Problem, Scopes, caller::Identity};
 use parking_lot::Mutex;
-use rand::Rng as _;
-use sha2::{Digest, Sha256};
-use store::{Store, StoredKey};
-use subtle::ConstantTimeEq;
+use serde_json::Value as Json;
+use store::{Row, Statement};
 
-/// How long a key that was found is taken as known without asking the database.
+use crate::{People, secret};
+
+/// How long a key that was found is taken as known without asking the database: other nodes follow a revocation within it.
 const REMEMBERED: Duration = Duration::from_secs(2);
 /// The most keys that are remembered.
 const MOST: usize = 1024;
-
-/// Who showed a key of this hash, and when it was found.
-type Remembered = HashMap<[u8; 32], (Instant, Arc<Identity>)>;
+/// How often the use of a key is noted: microseconds.
+const NOTED_EVERY: i64 = 60_000_000;
 
 /// The keys that were shown lately.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
-    remembered: Mutex<Remembered>,
+    remembered: Mutex<HashMap<[u8; 32], Remembered>>,
+    /// Moves with every change that may concern a key: what was looked up before one is not remembered after it.
+    changes: AtomicU64,
 }
 
-/// A key that was just made: what is kept, and the text that is shown once.
-pub struct NewKey {
-    /// What the store keeps.
-    pub stored: StoredKey,
-    /// What its owner keeps.
+#[derive(Debug, Clone)]
+struct Remembered {
+    since: Instant,
+    person: Option<String>,
+    identity: Arc<Identity>,
+    expires_at: i64,
+}
+
+/// A key that was just made.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The public part, by which it is found.
+    pub id: String,
+    /// What its owner keeps; shown once.
     pub text: String,
+    name: String,
+    roles: Json,
+    scopes: Option<Json>,
+    expires_at: Option<i64>,
+    now: i64,
 }
 
-impl NewKey {
-    /// Makes a key with 256 bits of chance.
+impl Draft {
+    /// A person's key with 256 bits of chance. Without roles it has all that its owner has.
     #[must_use]
-    pub fn make(name: &str, roles: Vec<String>, now: i64) -> Self {
-        let mut id = [0_u8; 9];
-        rand::rng().fill_bytes(&mut id);
-        // An underscore would end the id.
-        Self::with_id(URL_SAFE_NO_PAD.encode(id).replace('_', "-"), name, roles, now)
+    pub fn new(name: &str, scopes: &[String], roles: Option<&[String]>, expires_at: Option<i64>, now: i64) -> Self {
+        let roles = roles.map_or(Json::Null, Json::from);
+        Self { scopes: Some(Json::from(scopes)), roles, expires_at, ..Self::named(new_id(), name, now) }
     }
 
-    /// Makes a key with 256 bits of chance, to be found again under an id of our choice, which has no underscore.
+    /// An operator's key: nobody's, without confines, with these roles.
     #[must_use]
-    pub fn with_id(id: String, name: &str, roles: Vec<String>, now: i64) -> Self {
-        let mut secret = [0_u8; 32];
-        rand::rng().fill_bytes(&mut secret);
-        let text = format!("msk_{id}_{}", URL_SAFE_NO_PAD.encode(secret));
-        let stored = StoredKey { id, name: name.to_owned(), hash: hash(&text).to_vec(), roles, created_at: now };
-        Self { stored, text }
+    pub fn operator(name: &str, roles: &[String], now: i64) -> Self {
+        Self { roles: Json::from(roles), ..Self::named(new_id(), name, now) }
+    }
+
+    /// The same, to be found again under an id of our choice, which has no underscore.
+    #[must_use]
+    pub fn operator_with_id(id: &str, name: &str, roles: &[String], now: i64) -> Self {
+        Self { roles: Json::from(roles), ..Self::named(id.to_owned(), name, now) }
+    }
+
+    fn named(id: String, name: &str, now: i64) -> Self {
+        let text = secret::make(&format!("msk_{id}_"));
+        Self { id, text, name: name.to_owned(), roles: Json::Null, scopes: None, expires_at: None, now }
+    }
+
+    /// Keeps it for its owner; for nobody, where it is an operator's.
+    #[must_use]
+    pub fn insert(&self, person: Option<&str>) -> Statement {
+        Statement::new(
+            "INSERT INTO _keys (id, name, hash, roles, created_at, person, scopes, expires_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            [
+                self.id.as_str().into(),
+                self.name.as_str().into(),
+                secret::hash(&self.text).to_vec().into(),
+                self.roles.to_string().into(),
+                self.now.into(),
+                person.into(),
+                self.scopes.as_ref().map(Json::to_string).into(),
+                self.expires_at.into(),
+            ],
+        )
+    }
+}
+
+/// An underscore would end the id.
+fn new_id() -> String {
+    URL_SAFE_NO_PAD.encode(secret::chance::<9>()).replace('_', "-")
+}
+
+/// Whether there is a key of an id.
+#[must_use]
+pub fn find(id: &str) -> Statement {
+    Statement::new("SELECT id FROM _keys WHERE id = $1", [id.into()])
+}
+
+/// Somebody's keys: id, name, scopes, roles, `created_at`, `expires_at`, `used_at`; the latest first.
+#[must_use]
+pub fn of_person(person: &str, most: i64) -> Statement {
+    Statement::new(
+        "SELECT id, name, scopes, roles, created_at, expires_at, used_at FROM _keys WHERE person = $1 \
+         ORDER BY created_at DESC, id LIMIT $2",
+        [person.into(), most.into()],
+    )
+}
+
+/// Holds that somebody has no more keys than this.
+#[must_use]
+pub fn hold_count(person: &str, most: i64) -> Statement {
+    let full = Problem::new(Code::Conflict, format!("a person has at most {} keys: delete one first", most + 1));
+    Statement::new(
+        "SELECT 1 AS one FROM (SELECT count(*) AS kept FROM _keys WHERE person = $1) AS counted WHERE kept <= $2",
+        [person.into(), most.into()],
+    )
+    .or_else(full)
+}
+
+/// Takes somebody's key away.
+#[must_use]
+pub fn delete(id: &str, person: &str) -> Statement {
+    Statement::new("DELETE FROM _keys WHERE id = $1 AND person = $2", [id.into(), person.into()])
+}
+
+/// A key as stored.
+struct Stored {
+    hash: Vec<u8>,
+    roles: Option<Vec<String>>,
+    person: Option<String>,
+    scopes: Option<Vec<String>>,
+    expires_at: i64,
+    used_at: i64,
+}
+
+impl Stored {
+    fn read(row: &Row) -> Option<Self> {
+        let list = |column| row.text(column).and_then(|text| serde_json::from_str::<Option<Vec<String>>>(text).ok());
+        Some(Self {
+            hash: row.bytes(0)?.to_vec(),
+            roles: list(1)?,
+            person: row.text(2).map(str::to_owned),
+            scopes: list(3).flatten(),
+            expires_at: row.integer(4).unwrap_or(i64::MAX),
+            used_at: row.integer(5).unwrap_or(0),
+        })
     }
 }
 
 impl Keys {
-    /// Whose key this is; roles include what the app says they do.
-    pub(crate) async fn identify(
-        &self,
-        store: &dyn Store,
-        roles: &Roles,
-        text: &str,
-    ) -> Result<Arc<Identity>, Problem> {
+    /// Whose key this is, and what it may.
+    pub(crate) async fn identify(&self, engine: &Arc<Engine>, text: &str, now: i64) -> Result<Arc<Identity>, Problem> {
         let refused = || Problem::new(Code::BadCredentials, "the key is not valid");
-        let shown = hash(text);
-        if let Some((since, identity)) = self.remembered.lock().get(&shown)
-            && since.elapsed() < REMEMBERED
+        let shown = secret::hash(text);
+        let known = self.remembered.lock().get(&shown).cloned();
+        if let Some(known) = known
+            && known.since.elapsed() < REMEMBERED
+            && now < known.expires_at
         {
-            return Ok(Arc::clone(identity));
+            return Ok(known.identity);
         }
+        let changes = self.changes.load(Ordering::Acquire);
         let id =
             text.strip_prefix("msk_").and_then(|rest| rest.split_once('_')).map(|(id, _)| id).ok_or_else(refused)?;
-        let key = store.find_key(id).await?.ok_or_else(refused)?;
-        if !bool::from(key.hash.ct_eq(&shown)) {
+        if id.contains('\0') {
             return Err(refused());
         }
-        let roles = roles.closure(key.roles.iter().map(String::as_str));
-        let identity = Arc::new(Identity { roles, actor: Some(format!("key:{}", key.id)), ..Identity::anonymous() });
-        let mut remembered = self.remembered.lock();
-        if remembered.len() >= MOST {
-            remembered.clear();
+        let find = "SELECT hash, roles, person, scopes, expires_at, used_at FROM _keys WHERE id = $1";
+        let rows = engine.store().own_read(Statement::new(find, [id.into()])).await?;
+        let stored = rows.first().and_then(Stored::read).ok_or_else(refused)?;
+        if !secret::same(&stored.hash, &shown) || stored.expires_at <= now {
+            return Err(refused());
         }
-        remembered.insert(shown, (Instant::now(), Arc::clone(&identity)));
+        let identity = Arc::new(stand_for(engine, id, &stored).await?.ok_or_else(refused)?);
+        note_use(engine, id, stored.used_at, now);
+        let remembered = Remembered {
+            since: Instant::now(),
+            person: stored.person,
+            identity: Arc::clone(&identity),
+            expires_at: stored.expires_at,
+        };
+        self.remember(shown, remembered, changes);
         Ok(identity)
+    }
+
+    fn remember(&self, shown: [u8; 32], remembered: Remembered, changes: u64) {
+        let mut all = self.remembered.lock();
+        if self.changes.load(Ordering::Acquire) != changes {
+            return;
+        }
+        if all.len() >= MOST {
+            all.clear();
+        }
+        all.insert(shown, remembered);
+    }
+
+    /// Forgets the keys of somebody who has changed; of everybody, where none is named.
+    pub(crate) fn changed(&self, person: Option<&str>) {
+        let mut all = self.remembered.lock();
+        self.changes.fetch_add(1, Ordering::Release);
+        match person {
+            Some(person) => all.retain(|_, known| known.person.as_deref() != Some(person)),
+            None => all.clear(),
+        }
     }
 }
 
-fn hash(text: &str) -> [u8; 32] {
-    Sha256::digest(text.as_bytes()).into()
+/// The identity of a key; none where its owner is nobody any more.
+async fn stand_for(engine: &Arc<Engine>, id: &str, stored: &Stored) -> Result<Option<Identity>, Problem> {
+    let actor = Some(format!("key:{id}"));
+    let gate = engine.gate();
+    let Some(person) = &stored.person else {
+        let given = stored.roles.as_deref().unwrap_or_default();
+        let roles = gate.catalog().schema.roles().closure(given.iter().map(String::as_str));
+        return Ok(Some(Identity { roles, actor, ..Identity::anonymous() }));
+    };
+    let Ok(people) = People::of(gate) else { return Ok(None) };
+    let Some(owner) = people.find(engine, person).await?.and_then(|person| person.identity) else { return Ok(None) };
+    let closure = |roles: &[String]| people.gate().catalog().schema.roles().closure(roles.iter().map(String::as_str));
+    let roles = match &stored.roles {
+        // What a role includes is its owner's, too, so that the cut is one of closures.
+        Some(given) => closure(given).into_iter().filter(|role| owner.roles.contains(role)).collect(),
+        None => owner.roles.clone(),
+    };
+    let scopes =
+        Scopes::parse(stored.scopes.iter().flatten()).map_err(|_| Problem::internal("a key's scopes can't be read"))?;
+    Ok(Some(Identity { roles, actor, scopes: Some(scopes), session: None, authenticated_at: None, ..owner }))
+}
+
+/// Notes, off the path of the request, that a key is used.
+fn note_use(engine: &Arc<Engine>, id: &str, used_at: i64, now: i64) {
+    if now - used_at < NOTED_EVERY {
+        return;
+    }
+    let note = Statement::new("UPDATE _keys SET used_at = $2 WHERE id = $1", [id.into(), now.into()]);
+    let engine = Arc::clone(engine);
+    tokio::spawn(async move {
+        if let Err(problem) = engine.store().own(vec![note]).await {
+            tracing::warn!(cause = problem.cause, "the use of a key could not be noted");
+        }
+    });
 }

@@ -5,6 +5,8 @@ use url::Url;
 /// How long a browser keeps the cookie: seconds (400 days, the most that browsers take). The session itself may end sooner.
 const AGE: u32 = 34_560_000;
 const DEVICE_AGE: u32 = 15_552_000;
+/// How long a browser that has begun a sign-in with a provider is known by: seconds.
+const BROWSER_AGE: u32 = 3_600;
 
 /// Cookies by the `public_url` alone.
 #[derive(Debug, Clone)]
@@ -18,6 +20,7 @@ pub struct Cookies {
 struct Names {
     session: String,
     device: String,
+    browser: String,
     secure: bool,
 }
 
@@ -35,13 +38,15 @@ impl Cookies {
             match url.scheme() {
                 "https" => {
                     let session = "__Host-mainstay".to_owned();
-                    Some(Names { device: format!("{session}-device"), session, secure: true })
+                    let (device, browser) = (format!("{session}-device"), format!("{session}-oauth"));
+                    Some(Names { device, browser, session, secure: true })
                 }
                 // Browsers don't tell ports of a host apart, so the names do.
                 "http" if loopback => {
                     let port = url.port_or_known_default()?;
                     let session = format!("mainstay_{port}");
-                    Some(Names { device: format!("{session}_device"), session, secure: false })
+                    let (device, browser) = (format!("{session}_device"), format!("{session}_oauth"));
+                    Some(Names { device, browser, session, secure: false })
                 }
                 _ => None,
             }
@@ -66,6 +71,19 @@ impl Cookies {
     #[must_use]
     pub fn device<'a>(&self, all: &'a str) -> Option<&'a str> {
         find(all, &self.names.as_ref()?.device)
+    }
+
+    /// What marks the browser that began a sign-in with a provider, among all that came.
+    #[must_use]
+    pub fn browser<'a>(&self, all: &'a str) -> Option<&'a str> {
+        find(all, &self.names.as_ref()?.browser)
+    }
+
+    /// `Set-Cookie` for that mark.
+    #[must_use]
+    pub fn set_browser(&self, text: &str) -> Option<String> {
+        let names = self.names.as_ref()?;
+        Some(names.write(&names.browser, text, BROWSER_AGE))
     }
 
     /// `Set-Cookie` for a session.

@@ -50,8 +50,7 @@ impl Auth {
         if token::is_token(text) {
             return self.identify_token(text).await;
         }
-        let gate = self.engine.gate();
-        let identity = self.keys.identify(&**self.store(), gate.catalog().schema.roles(), text).await?;
+        let identity = self.keys.identify(&self.engine, text, self.now()).await?;
         Ok(Identified { identity, grant: None })
     }
 

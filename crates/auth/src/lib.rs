@@ -16,6 +16,7 @@ pub mod identify;
 pub mod issue;
 pub mod keyring;
 pub mod link;
+pub mod oauth;
 pub mod password;
 pub mod people;
 pub mod seal;
@@ -40,7 +41,6 @@ use self::{
     seal::MasterKey, standing::Standings,
 };
 pub use self::{
-    api_key::NewKey,
     identify::{Grant, Identified},
     people::{People, Person},
     standing::Standing,
@@ -194,11 +194,13 @@ impl Auth {
 
     /// Somebody's record or sessions have changed: whoever uses a token of this person is looked at anew.
     pub fn person_changed(&self, person: &str) {
+        self.keys.changed(Some(person));
         self.standings.person_changed(person);
     }
 
     /// Everybody may have changed.
     pub fn everybody_changed(&self) {
+        self.keys.changed(None);
         self.standings.everybody_changed();
     }
 }

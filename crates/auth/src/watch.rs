@@ -21,12 +21,15 @@ const SWEEP: u32 = 60;
 const AUDIT: i64 = 400 * 86_400_000_000;
 
 /// Rows that are over, by the moment in their column.
-const OVER: [&str; 6] = [
+const OVER: [&str; 9] = [
     "DELETE FROM _auth_codes WHERE expires_at <= $1",
     "DELETE FROM _auth_devices WHERE expires_at <= $1",
     "DELETE FROM _auth_invites WHERE expires_at <= $1",
     "DELETE FROM _auth_links WHERE expires_at <= $1",
+    "DELETE FROM _auth_oauth_attempts WHERE expires_at <= $1",
+    "DELETE FROM _auth_oauth_codes WHERE expires_at <= $1",
     "DELETE FROM _auth_sessions WHERE expires_at <= $1",
+    "DELETE FROM _keys WHERE expires_at <= $1",
     "DELETE FROM _auth_mailed WHERE since <= $1 - 7200000000",
 ];
 

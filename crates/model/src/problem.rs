@@ -64,6 +64,8 @@ codes! {
     RequestTimeout "request-timeout" 408 "The request took too long to come";
     /// Another record has this value already.
     Conflict "conflict" 409 "The value is taken";
+    /// An account has the address that a provider tells.
+    LinkRequired "link-required" 409 "Sign in and link the provider";
     /// A reference names a record that does not exist.
     MissingReference "missing-reference" 409 "A reference names no record";
     /// Other records refer to this one.

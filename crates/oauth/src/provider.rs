@@ -214,14 +214,14 @@ impl Provider {
         Ok(person)
     }
 
-    async fn exchange(
+    /// Headers and body for the token endpoint.
+    fn token_request(
         &self,
-        discovery: &Discovery,
         metadata: &Metadata,
         code: &str,
         attempt: &Attempt,
         redirect_uri: &str,
-    ) -> Result<Tokens, Error> {
+    ) -> Result<(HeaderMap, String), Error> {
         let Settings { client_id, client_secret, .. } = &self.settings;
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "authorization_code")
@@ -239,8 +239,20 @@ impl Provider {
         } else {
             form.append_pair("client_id", client_id).append_pair("client_secret", client_secret);
         }
+        Ok((headers, form.finish()))
+    }
+
+    async fn exchange(
+        &self,
+        discovery: &Discovery,
+        metadata: &Metadata,
+        code: &str,
+        attempt: &Attempt,
+        redirect_uri: &str,
+    ) -> Result<Tokens, Error> {
+        let (headers, form) = self.token_request(metadata, code, attempt, redirect_uri)?;
         let url = metadata.token_endpoint.clone();
-        let answer = discovery.call(Method::POST, url, headers, form.finish().into_bytes()).await?;
+        let answer = discovery.call(Method::POST, url, headers, form.into_bytes()).await?;
         match answer.status {
             200 => serde_json::from_slice(&answer.body).map_err(|_| Refusal::Form.into()),
             400 => Err(Refusal::Code.into()),

@@ -15,18 +15,16 @@ use rules::{
     aggregate::Aggregate,
     plan::{Read, Write, Written},
 };
-use store::{Beside, Found, Judged, Judgement, Listed, LogRange, Outcome, Row, Statement, Store, StoredKey, Tx, write};
+use store::{Beside, Found, Judged, Judgement, Listed, LogRange, Outcome, Row, Statement, Store, Tx, write};
 use tokio::sync::watch;
-use tokio_postgres::{error::SqlState, types::Type};
+use tokio_postgres::error::SqlState;
 
 use crate::{
     aggregate,
-    connection::{Connections, Text, configure},
+    connection::{Connections, configure},
     fault::problem,
     loading::PgLoading,
-    log, migrate, own,
-    parameter::Parameter,
-    query,
+    log, migrate, own, query,
     sequencer::Sequencer,
     stream::Streams,
     transaction::PgTx,
@@ -193,39 +191,6 @@ impl Store for PostgresStore {
             }
             Err(error) => Err(Problem::unavailable(crate::fault::UNREACHABLE, format!("{error:?}"), 1)),
         }
-    }
-
-    async fn find_key(&self, id: &str) -> Result<Option<StoredKey>, Problem> {
-        const FIND: &str = "SELECT id, name, hash, roles, created_at FROM \"_keys\" WHERE id = $1";
-        if id.contains('\0') {
-            return Ok(None);
-        }
-        let text = Text { sql: FIND.to_owned(), types: vec![Type::TEXT] };
-        let rows = self.connections.rows(&text, vec![Parameter(Value::text(id))]).await?;
-        let key = |row: &tokio_postgres::Row| -> Result<StoredKey, tokio_postgres::Error> {
-            Ok(StoredKey {
-                id: row.try_get(0)?,
-                name: row.try_get(1)?,
-                hash: row.try_get(2)?,
-                roles: serde_json::from_str(row.try_get(3)?).unwrap_or_default(),
-                created_at: row.try_get(4)?,
-            })
-        };
-        rows.first().map(key).transpose().map_err(|error| problem(&error))
-    }
-
-    async fn add_key(&self, stored: StoredKey) -> Result<(), Problem> {
-        const ADD: &str = "INSERT INTO \"_keys\" (id, name, hash, roles, created_at) VALUES ($1, $2, $3, $4, $5)";
-        let roles = serde_json::Value::from(stored.roles).to_string();
-        let lease = self.connections.lease().await?;
-        let result = match lease.client() {
-            Some(client) => {
-                client.execute(ADD, &[&stored.id, &stored.name, &stored.hash, &roles, &stored.created_at]).await
-            }
-            None => Ok(0),
-        };
-        lease.release();
-        result.map(|_| ()).map_err(|error| problem(&error))
     }
 
     async fn close(&self) {

@@ -10,8 +10,8 @@ use rules::{
     aggregate::Aggregate,
     plan::{Read, Write, Written},
 };
-use rusqlite::{Connection, OptionalExtension};
-use store::{Beside, Found, Judged, Judgement, Listed, LogRange, Outcome, Row, Statement, Store, StoredKey};
+use rusqlite::Connection;
+use store::{Beside, Found, Judged, Judgement, Listed, LogRange, Outcome, Row, Statement, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
@@ -199,37 +199,6 @@ impl Store for SqliteStore {
             return self.still_ails().await;
         }
         Err(Problem::unavailable("the database has another schema than the app", "run `mainstay migrate apply`", 5))
-    }
-
-    async fn find_key(&self, id: &str) -> Result<Option<StoredKey>, Problem> {
-        const FIND: &str = "SELECT id, name, hash, roles, created_at FROM _keys WHERE id = ?1";
-        let id = id.to_owned();
-        self.small(move |connection| {
-            let mut statement = connection.prepare_cached(FIND)?;
-            let key = statement.query_row([&id], |row| {
-                let roles: String = row.get(3)?;
-                Ok(StoredKey {
-                    id: row.get(0)?,
-                    name: row.get(1)?,
-                    hash: row.get(2)?,
-                    roles: serde_json::from_str(&roles).unwrap_or_default(),
-                    created_at: row.get(4)?,
-                })
-            });
-            key.optional()
-        })
-        .await
-    }
-
-    async fn add_key(&self, key: StoredKey) -> Result<(), Problem> {
-        const ADD: &str = "INSERT INTO _keys (id, name, hash, roles, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
-        let roles = serde_json::Value::from(key.roles).to_string();
-        let work: OwnWork = Box::new(move |connection| {
-            connection
-                .execute(ADD, rusqlite::params![key.id, key.name, key.hash, roles, key.created_at])
-                .map(|rows| rows as u64)
-        });
-        self.own(work).await.map(|_| ())
     }
 
     async fn close(&self) {

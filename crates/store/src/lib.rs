@@ -80,12 +80,6 @@ pub trait Store: Send + Sync {
     /// Whether the database answers and its schema is the catalog's.
     async fn ready(&self, catalog: &Catalog) -> Result<(), Problem>;
 
-    /// An API key by its public id.
-    async fn find_key(&self, id: &str) -> Result<Option<StoredKey>, Problem>;
-
-    /// Keeps a new API key.
-    async fn add_key(&self, key: StoredKey) -> Result<(), Problem>;
-
     /// Finishes what is under way and closes; further calls answer 503.
     async fn close(&self);
 }
@@ -130,21 +124,6 @@ pub struct Judged {
     pub visible: bool,
     /// Which fields of the view are seen, in its order.
     pub fields: Vec<bool>,
-}
-
-/// An API key as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredKey {
-    /// The public part, by which it is found.
-    pub id: String,
-    /// What people call it.
-    pub name: String,
-    /// SHA-256 of the whole key.
-    pub hash: Vec<u8>,
-    /// Its roles.
-    pub roles: Vec<String>,
-    /// When it was made: microseconds of UTC.
-    pub created_at: i64,
 }
 
 /// A 400: what is to be expanded is more than one answer may hold.

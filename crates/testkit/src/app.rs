@@ -75,8 +75,8 @@ impl TestApp {
         let (settings, catalog) = (loaded.settings.expect("settings"), Arc::new(loaded.catalog.expect("a catalog")));
         migrate(&settings, &catalog).await;
         let store = assemble::open_store(&settings).await.unwrap_or_else(|problem| panic!("{problem:?}"));
-        let key = auth::NewKey::make("test", vec!["admin".to_owned()], 0);
-        store.add_key(key.stored).await.unwrap_or_else(|problem| panic!("{problem:?}"));
+        let key = auth::api_key::Draft::operator("test", &["admin".to_owned()], 0);
+        store.own(vec![key.insert(None)]).await.unwrap_or_else(|problem| panic!("{problem:?}"));
         let engine = Arc::new(Engine::new(catalog, store, Arc::new(SystemClock)));
         let options = Options { quiet: true, ..Options::default() };
         let server = Server::start(&settings, Arc::clone(&engine), options).await.expect("a server");

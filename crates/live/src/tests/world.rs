@@ -21,7 +21,7 @@ use rules::{
     query::Query,
     testing::{POSTS, TAGS},
 };
-use store::{Found, Judged, Judgement, Listed, LogRange, Store, StoredKey};
+use store::{Found, Judged, Judgement, Listed, LogRange, Store};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -342,14 +342,6 @@ impl Store for Fake {
     }
 
     async fn ready(&self, _: &Catalog) -> Result<(), Problem> {
-        Self::unasked()
-    }
-
-    async fn find_key(&self, _: &str) -> Result<Option<StoredKey>, Problem> {
-        Self::unasked()
-    }
-
-    async fn add_key(&self, _: StoredKey) -> Result<(), Problem> {
         Self::unasked()
     }
 

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use auth::NewKey;
+use auth::api_key::Draft;
 use engine::{Clock as _, SystemClock};
 use serde_json::json;
 
@@ -38,11 +38,11 @@ pub(super) async fn run(directory: &Path, command: &Command) -> Result<ExitCode,
     let Command::Create { name, role, json } = command;
     let app = files::load(directory)?;
     let store = database::open(&app.settings, &app.catalog, directory).await?;
-    let NewKey { stored, text } = NewKey::make(name, role.clone(), SystemClock.now());
-    let id = stored.id.clone();
-    let added = store.add_key(stored).await;
+    let key = Draft::operator(name, role, SystemClock.now());
+    let added = store.own(vec![key.insert(None)]).await;
     store.close().await;
     added?;
+    let Draft { id, text, .. } = key;
     if *json {
         terminal::json(&json!({ "key": text, "id": id, "name": name, "roles": role }));
     } else {

@@ -38,6 +38,24 @@ pub(super) const TABLES: &[&str] = &[
     // The keys of access tokens, sealed.
     "CREATE TABLE _auth_signing_keys (id {text} NOT NULL PRIMARY KEY, public {bytes} NOT NULL, sealed {bytes} NOT NULL, \
      created_at {bigint} NOT NULL, signs_at {bigint} NOT NULL)",
+    // Attempts to sign in with a provider, and what came of them.
+    "CREATE TABLE _auth_oauth_attempts (state {bytes} NOT NULL PRIMARY KEY, browser {bytes} NOT NULL, \
+     provider {text} NOT NULL, sealed {bytes} NOT NULL, expires_at {bigint} NOT NULL)",
+    "CREATE INDEX _auth_oauth_attempts_expires_at ON _auth_oauth_attempts (expires_at)",
+    "CREATE TABLE _auth_oauth_codes (code {bytes} NOT NULL PRIMARY KEY, challenge {text} NOT NULL, \
+     provider {text} NOT NULL, issuer {text} NOT NULL, subject {text} NOT NULL, email {text}, \
+     email_verified {bigint} NOT NULL, name {text}, expires_at {bigint} NOT NULL)",
+    "CREATE INDEX _auth_oauth_codes_expires_at ON _auth_oauth_codes (expires_at)",
+    // Whose an identity at a provider is.
+    "CREATE TABLE _auth_identities (issuer {text} NOT NULL, subject {text} NOT NULL, provider {text} NOT NULL, \
+     person {text} NOT NULL, created_at {bigint} NOT NULL, PRIMARY KEY (issuer, subject))",
+    "CREATE INDEX _auth_identities_person ON _auth_identities (person)",
+    // API keys; those without a person are operators'.
+    "ALTER TABLE _keys ADD COLUMN person {text}",
+    "ALTER TABLE _keys ADD COLUMN scopes {text}",
+    "ALTER TABLE _keys ADD COLUMN expires_at {bigint}",
+    "ALTER TABLE _keys ADD COLUMN used_at {bigint}",
+    "CREATE INDEX _keys_person ON _keys (person)",
     "CREATE TABLE _audit (id {text} NOT NULL PRIMARY KEY, at {bigint} NOT NULL, what {text} NOT NULL, actor {text}, \
      subject {text} NOT NULL, address {text} NOT NULL, request_id {text} NOT NULL, session {text}, count {bigint} NOT NULL, \
      detail {text} NOT NULL)",
@@ -49,8 +67,10 @@ const OF_PERSON: &[&str] = &[
     "DELETE FROM _auth_codes WHERE person = $1",
     "DELETE FROM _auth_credentials WHERE person = $1",
     "DELETE FROM _auth_devices WHERE person = $1",
+    "DELETE FROM _auth_identities WHERE person = $1",
     "DELETE FROM _auth_links WHERE person = $1",
     "DELETE FROM _auth_sessions WHERE person = $1",
+    "DELETE FROM _keys WHERE person = $1",
 ];
 
 /// Takes everything from somebody by which it, or anybody in its stead, could come in.

@@ -4,8 +4,10 @@ mod cookies;
 mod ending;
 mod entering;
 mod invites;
+mod keys;
 mod limits;
 mod mailed;
+mod providers;
 mod tokens;
 
 use http::Method;

@@ -7,7 +7,7 @@ use std::{
 
 /// What each room may name. `testkit` may name all.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("accounts", &["auth", "engine", "mail", "model", "rules", "store", "web"]),
+    ("accounts", &["auth", "engine", "mail", "model", "oauth", "outgoing", "rules", "store", "web"]),
     ("app", &["model", "rules"]),
     ("auth", &["engine", "model", "rules", "store"]),
     ("engine", &["model", "rules", "store"]),

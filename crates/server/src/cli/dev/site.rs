@@ -7,7 +7,7 @@ use std::{
 };
 
 use app::{Settings, Severity};
-use auth::NewKey;
+use auth::api_key::{self, Draft};
 use engine::{Clock as _, Engine, ListRequest, SystemClock};
 use model::caller::Identity;
 use rules::Catalog;
@@ -158,7 +158,7 @@ async fn apply(migrations: &Migrations, preview: &Preview) -> Result<(), Failure
 /// Seeds an empty database and makes a key, once each; the key's text where it is new.
 async fn first_start(directory: &Path, engine: &Engine, catalog: &Catalog) -> Result<Option<String>, Failure> {
     let store = engine.store();
-    let is_known = store.find_key(KEY).await?.is_some();
+    let is_known = !store.own_read(api_key::find(KEY)).await?.is_empty();
     let seeds = seed::find(directory, catalog)?;
     if !is_known && !seeds.is_empty() {
         if is_empty(engine, catalog).await? {
@@ -173,9 +173,9 @@ async fn first_start(directory: &Path, engine: &Engine, catalog: &Catalog) -> Re
         return Ok(None);
     }
     // The key comes last: where it is, a first start was finished.
-    let NewKey { stored, text } = NewKey::with_id(KEY.to_owned(), KEY, vec!["admin".to_owned()], SystemClock.now());
-    store.add_key(stored).await?;
-    Ok(Some(text))
+    let key = Draft::operator_with_id(KEY, KEY, &["admin".to_owned()], SystemClock.now());
+    store.own(vec![key.insert(None)]).await?;
+    Ok(Some(key.text))
 }
 
 async fn is_empty(engine: &Engine, catalog: &Catalog) -> Result<bool, Failure> {
