@@ -97,21 +97,17 @@ fn create(subject: Subject<'_>) -> Json {
     let headers = [("Location", "OptionalLocation"), ("ETag", "OptionalETag")];
     let mut answers = json!({ "201": writing::written(answer("Created: the record, or a list where a list was sent.", &headers, &made)) });
     let mut asked = vec![parameter("IdempotencyKey"), parameter("Prefer")];
+    answers["204"] = writing::minimal();
     if let Some(upsert) = writing::upsert(subject) {
         answers["200"] = writing::written(answer("Changed: nothing was created.", &headers, &made));
-        answers["204"] = writing::minimal();
         asked.push(upsert);
     }
-    let mut call = call(
+    let call = call(
         subject,
         format!("create{}", names.one),
         format!("Create one {}, or all of a list or none", words(&names.word)),
         subject.stranger().create,
     );
-    if !subject.stranger().create {
-        // Of a record that is there other things are told first: 404, 412. Of one that is to be, nothing is.
-        call.insert("security".into(), json!([{ "bearer": [] }]));
-    }
     let body = body_of(&[JSON], &json!({ "anyOf": [one, many] }));
     finished(call, asked, body, with_problems(answers, &[403, 406, 408, 409, 413, 415, 422]))
 }

@@ -32,7 +32,7 @@ pub(crate) fn common() -> Map<String, Json> {
         one(
             "Prefer",
             "Prefer",
-            json!({ "type": "string", "enum": ["return=minimal", "return=representation"] }),
+            json!({ "type": "string", "examples": ["return=minimal", "return=representation"] }),
             "`return=minimal` asks for an answer without a body (RFC 7240).",
         ),
     ])

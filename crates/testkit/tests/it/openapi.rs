@@ -63,8 +63,8 @@ both! {
             assert_eq!(parameters.contains(&parameter), there, "{parameter}");
         }
         let create = &stranger["paths"]["/api/things"]["post"];
-        assert_eq!(create["security"], json!([{ "bearer": [] }]), "a stranger has to sign in");
-        assert!(stranger["paths"]["/api/labels"]["post"].get("security").is_none(), "here it need not");
+        assert_eq!(create["description"], "Not for strangers: sign in first.");
+        assert!(stranger["paths"]["/api/labels"]["post"].get("description").is_none(), "here it need not");
     }
 
     async fn every_call_of_the_document_is_answered_as_it_says(app) using SHOP {
