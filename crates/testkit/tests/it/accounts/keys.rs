@@ -42,6 +42,7 @@ both! {
         ] {
             let headers = [("content-type", "application/json")];
             let body = r#"{"name":"x","scopes":["*:read"],"current_password":"a","password":"b"}"#;
+            let body = if path == "/auth/sign-out" { "{}" } else { body };
             let reply = key.send(method.clone(), path, &headers, body).await;
             assert_eq!(reply.status.as_u16(), 403, "{method} {path}: {reply}");
         }

@@ -18,6 +18,7 @@ use super::{PASSWORD, sign_in, sign_up, with};
 /// RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+const SITE: &str = "[server]\npublic_url = \"http://localhost:8080\"\n";
 const RETURN: &str = "http://127.0.0.1/in";
 
 /// A provider, and what it says of whoever comes next.
@@ -62,12 +63,12 @@ impl Provider {
     async fn app(&self, database: Database, auth: &str) -> TestApp {
         let users = format!(
             "[auth]\nmethods = [\"password\", \"oauth\"]\nreturn_urls = [\"{RETURN}\"]\n{auth}\n[auth.oauth.acme]\n\
-             issuer = \"{}\"\nclient_id = \"ours\"\nclient_secret = {{ env = \"PATH\" }}\nlink_by_email = true\n\
-             [auth.oauth.wary]\nissuer = \"{}\"\nclient_id = \"ours\"\nclient_secret = {{ env = \"PATH\" }}\n\
+             issuer = \"{}\"\nclient_id = \"ours\"\nclient_secret = \"kept\"\nlink_by_email = true\n\
+             [auth.oauth.wary]\nissuer = \"{}\"\nclient_id = \"ours\"\nclient_secret = \"kept\"\n\
              [fields]\nname = {{ type = \"string\" }}\n[access]\nread = \"record.id == auth.id\"\n",
             self.issuer, self.issuer
         );
-        TestApp::start(database, &[("mainstay.toml", ""), ("resources/users.toml", &users)]).await
+        TestApp::start(database, &[("mainstay.toml", SITE), ("resources/users.toml", &users)]).await
     }
 
     /// What the token endpoint will say: these claims, and those that have to be there.
