@@ -16,9 +16,9 @@ let totp = null;
 export async function factors() {
   try {
     const { items } = await get("/auth/factors");
-    app(items.find((item) => item.kind === "totp") ?? null);
+    app(items.find((item) => item.kind === "totp") ?? null, items.find((item) => item.kind === "recovery_codes")?.left ?? 0);
     passkeys(items.filter((item) => item.kind === "passkey"));
-    linked(items.filter((item) => item.kind === "oauth"));
+    linked();
   } catch (problem) {
     announce(problem.message);
   }
@@ -26,13 +26,13 @@ export async function factors() {
 
 // An authenticator app (TOTP, RFC 6238).
 
-function app(found) {
+function app(found, left) {
   totp = found;
   begin.hidden = Boolean(totp);
   manage.hidden = !totp;
   finish.hidden = true;
   part("#totp-state").textContent = totp
-    ? "On: after your password you type a code from your authenticator app."
+    ? `On: after your password you type a code from your authenticator app. Recovery codes left: ${left}.`
     : "Off. With an authenticator app, a stolen password alone lets nobody in.";
 }
 
@@ -58,7 +58,7 @@ handle(manage, async () => {
 part("#totp-remove").addEventListener("click", async () => {
   const text = "Your password alone will let you in.";
   try {
-    if (await away("Turn two-step sign-in off?", text, "Turn it off", `/auth/factors/${totp.id}`)) part("#recovery").hidden = true;
+    await away("Turn two-step sign-in off?", text, "Turn it off", `/auth/factors/${totp.id}`);
   } catch (problem) {
     show(manage, problem);
   }
@@ -66,6 +66,7 @@ part("#totp-remove").addEventListener("click", async () => {
 
 function recover(codes) {
   part("#codes").replaceChildren(...codes.map((code) => element("li", {}, code)));
+  manage.hidden = true;
   part("#recovery").hidden = false;
   part("#recovery h3").focus();
 }
@@ -78,9 +79,10 @@ part("#codes-copy").addEventListener("click", async () => {
     announce("The browser does not let this page copy: select them by hand.");
   }
 });
-part("#codes-done").addEventListener("click", () => {
+part("#codes-done").addEventListener("click", async () => {
   part("#codes").replaceChildren();
   part("#recovery").hidden = true;
+  await factors();
   part("#totp-manage button").focus();
 });
 
@@ -117,24 +119,22 @@ part("#passkeys-title").closest("section").hidden = !settings.passkeys || !possi
 
 // Accounts with other providers.
 
-function linked(items) {
-  const said = part("#links-card");
-  said.hidden = settings.providers.length === 0;
-  part("#links").replaceChildren(...settings.providers.map(({ name, title }) => {
-    const link = items.find((item) => item.name === name || item.provider === name);
-    const button = link
-      ? element("button", {
-        type: "button",
-        class: "small danger",
-        "aria-label": `Unlink ${title}`,
-        onclick: () => away(`Unlink ${title}?`, "It signs you in no more.", "Unlink", `/auth/oauth/${encodeURIComponent(name)}`),
-      }, "Unlink")
-      : element("button", {
+/** The server tells no list of links: it says what is not linked, or the last way in, when it is asked to unlink. */
+function linked() {
+  part("#links-card").hidden = settings.providers.length === 0;
+  part("#links").replaceChildren(...settings.providers.map(({ name, title }) => element("li", {},
+    element("div", { class: "what" }, element("h3", {}, title)),
+    element("div", { class: "row" },
+      element("button", {
         type: "button",
         class: "small",
         "aria-label": `Link ${title}`,
         onclick: () => leave(name, "link", "/profile"),
-      }, "Link");
-    return element("li", {}, element("div", { class: "what" }, element("h3", {}, title)), button);
-  }));
+      }, "Link"),
+      element("button", {
+        type: "button",
+        class: "small danger",
+        "aria-label": `Unlink ${title}`,
+        onclick: () => away(`Unlink ${title}?`, "It signs you in no more.", "Unlink", `/auth/oauth/${encodeURIComponent(name)}`),
+      }, "Unlink")))));
 }

@@ -2,14 +2,14 @@
 // verifier that this tab keeps.
 
 import { post, Problem } from "./api.js";
+import { sure } from "./dialogs.js";
 import { text } from "./passkeys.js";
-import { settings } from "./settings.js";
 
 const KEPT = "mainstay-oauth";
 
 const WORDS = {
   access_denied: "The other side was told no.",
-  link_required: "There is an account with this e-mail already. Sign in to it, then link the provider in your profile.",
+  temporarily_unavailable: "The provider does not answer at the moment. Try again in a while.",
 };
 
 /** Leaves for the provider; it comes back to /sign-in. `purpose` is "sign-in" or "link". */
@@ -33,10 +33,10 @@ export async function back() {
   if (error) throw new Problem({ detail: WORDS[error] ?? `The provider could not sign you in (${error}).` });
   if (!kept) throw new Problem({ detail: "This sign-in began in another window. Begin again here." });
   const proof = { code, code_verifier: kept.verifier };
-  const link = kept.purpose === "link";
-  const answer = await post(link ? `/auth/oauth/${encodeURIComponent(kept.name)}/link` : "/auth/oauth/token", proof);
+  if (kept.purpose === "link") {
+    const linked = await sure(() => post(`/auth/oauth/${encodeURIComponent(kept.name)}/link`, proof));
+    if (linked === false) throw new Problem({ detail: "The account is not linked." });
+  }
+  const answer = kept.purpose === "link" ? null : await post("/auth/oauth/token", proof);
   return { purpose: kept.purpose, next: kept.next, answer };
 }
-
-/** What people call a provider. */
-export const titled = (name) => settings.providers.find((one) => one.name === name)?.title ?? name;
