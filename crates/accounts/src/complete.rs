@@ -4,9 +4,7 @@
 //! proof and the session, a second factor above all, is asked for here and nowhere else.
 
 use auth::{
-    People, Person, audit, code,
-    code::Purpose,
-    device,
+    People, Person, audit, device,
     session::{Draft, Kind, Origin, Session},
 };
 use http::{Response, StatusCode, header};
@@ -16,7 +14,7 @@ use serde_json::{Value as Json, json};
 use store::Statement;
 use web::{Body, Request, json_reply};
 
-use crate::{Accounts, reply};
+use crate::{Accounts, mfa, reply};
 
 /// Somebody who has proved who it is, in some way.
 #[derive(Debug)]
@@ -40,9 +38,10 @@ pub(crate) async fn complete(
     people: &People,
     entry: Entry,
 ) -> Result<Response<Body>, Problem> {
-    let factors = if entry.asks_factor { factors(accounts, people, &entry, request.now)? } else { Vec::new() };
+    let factors =
+        if entry.asks_factor { mfa::factors(accounts, people, &entry, request.now).await? } else { Vec::new() };
     if !factors.is_empty() {
-        return ask(accounts, request, entry, &factors).await;
+        return mfa::ask(accounts, request, entry, &factors).await;
     }
     let Entry { person, amr, known_device, before, .. } = entry;
     let draft = draft(accounts, request, people, amr)?;
@@ -63,39 +62,6 @@ pub(crate) async fn complete(
     ));
     accounts.auth.store().own(statements).await?;
     answer(accounts, request, people, StatusCode::OK, &person, &draft, device).await
-}
-
-/// Which further proofs somebody has to give, by name; each kind of factor adds itself here.
-fn factors(accounts: &Accounts, people: &People, entry: &Entry, now: i64) -> Result<Vec<&'static str>, Problem> {
-    let mut factors = Vec::new();
-    let attacked = !entry.known_device && accounts.auth.attempts.is_under_attack(&entry.person.id, now);
-    let unproved = people.settings()?.verify_email && !entry.person.verified;
-    let mailed = entry.amr.iter().any(|way| way == "otp");
-    if (attacked || unproved) && entry.person.email.is_some() && !mailed {
-        factors.push("email_code");
-    }
-    Ok(factors)
-}
-
-/// Asks for a further proof: `mfa_token` is good for `/auth/mfa/verify` alone.
-async fn ask(
-    accounts: &Accounts,
-    request: &Request<'_>,
-    entry: Entry,
-    factors: &[&'static str],
-) -> Result<Response<Body>, Problem> {
-    let Entry { person, amr, mut before, .. } = entry;
-    let email = person.email.clone().unwrap_or_default();
-    let data = json!({ "amr": amr }).to_string().into_bytes();
-    let asked = code::ask(Purpose::Device, Some(&person.id), &email, Some(data), request.now);
-    before.push(asked.insert);
-    accounts.auth.store().own(before).await?;
-    if factors.contains(&"email_code") {
-        let (desk, now, code) = (std::sync::Arc::clone(&accounts.desk), request.now, asked.code);
-        let template = if person.verified { "new_device" } else { "verify_email" };
-        accounts.behind("mail a code", async move { desk.code(template, &email, &code, now).await });
-    }
-    Ok(reply::json(StatusCode::OK, &json!({ "mfa_token": asked.ticket, "factors": factors })))
 }
 
 /// A session as the client wants to hold it (`Mainstay-Session`).

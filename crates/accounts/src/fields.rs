@@ -69,6 +69,20 @@ impl Fields {
         }
     }
 
+    /// Any JSON that may be absent.
+    pub(crate) fn json(&mut self, name: &'static str) -> Option<Json> {
+        self.known.push(name);
+        self.members.remove(name).filter(|json| !json.is_null())
+    }
+
+    /// Any JSON that has to be there.
+    pub(crate) fn required_json(&mut self, name: &'static str) -> Json {
+        self.json(name).unwrap_or_else(|| {
+            self.refuse(name, "required", format!("{name} is required"));
+            Json::Null
+        })
+    }
+
     /// A truth; false where absent.
     pub(crate) fn flag(&mut self, name: &'static str) -> bool {
         self.known.push(name);

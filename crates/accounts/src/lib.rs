@@ -6,14 +6,18 @@
 mod code;
 mod complete;
 mod email;
+mod factors;
 mod fields;
 mod invites;
 mod keys;
 mod mails;
 mod me;
+mod mfa;
 mod oauth;
 mod pages;
+mod passkeys;
 mod password;
+mod reauth;
 mod refresh;
 mod reply;
 mod sessions;
@@ -68,6 +72,15 @@ const CALLS: &[(&str, &str)] = &[
     ("oauth/{id}/link", "POST"),
     ("keys", "GET, HEAD, POST"),
     ("keys/{id}", "DELETE"),
+    ("totp/enroll", "POST"),
+    ("totp/confirm", "POST"),
+    ("factors", "GET, HEAD"),
+    ("factors/{id}", "DELETE"),
+    ("recovery-codes", "POST"),
+    ("passkeys/register/begin", "POST"),
+    ("passkeys/register/finish", "POST"),
+    ("passkeys/sign-in/begin", "POST"),
+    ("passkeys/sign-in/finish", "POST"),
     ("invites", "GET, HEAD, POST"),
     ("invites/{id}", "DELETE"),
     ("reset", "GET, HEAD"),
@@ -82,6 +95,14 @@ impl Accounts {
     pub fn new(engine: Arc<Engine>, auth: Arc<Auth>, post: Post, templates: Templates) -> Self {
         let desk = Arc::new(mails::Desk::new(post, templates, Arc::clone(&auth)));
         Self { engine, auth, desk, behind: Arc::new(Semaphore::new(BEHIND)), providers: oauth::Providers::default() }
+    }
+
+    /// Makes sure that what people sign in with can be used as it is set up.
+    ///
+    /// # Errors
+    /// The passkeys that are registered are for another site.
+    pub async fn prepare(&self) -> Result<(), Problem> {
+        passkeys::prepare(self).await
     }
 
     /// Answers `/auth/{rest}`.
@@ -115,7 +136,7 @@ impl Accounts {
         match (family.as_str(), method.as_str()) {
             ("sign-up", _) => sign_up::sign_up(self, request, &people).await,
             ("sign-in", _) => sign_in::sign_in(self, request, &people).await,
-            ("mfa/verify", _) => sign_in::verify_factor(self, request, &people).await,
+            ("mfa/verify", _) => mfa::verify(self, request, &people).await,
             ("refresh", _) => refresh::refresh(self, request, &people).await,
             ("sign-out", _) => refresh::sign_out(self, request).await,
             ("me", "PATCH") => me::patch(self, request).await,
@@ -123,7 +144,7 @@ impl Accounts {
             ("me", _) => me::read(self, request).await,
             ("sessions", _) => sessions::list(self, request).await,
             ("sessions/{id}", _) => sessions::end(self, request, &id).await,
-            ("reauth", _) => sign_in::reauth(self, request, &people).await,
+            ("reauth", _) => reauth::reauth(self, request, &people).await,
             ("password/change", _) => password::change(self, request, &people).await,
             ("password/forgot", _) => password::forgot(self, request, &people).await,
             ("password/reset", _) => password::reset(self, request, &people).await,
@@ -139,6 +160,15 @@ impl Accounts {
             ("keys", _) if get => keys::list(self, request).await,
             ("keys", _) => keys::create(self, request).await,
             ("keys/{id}", _) => keys::delete(self, request, &id).await,
+            ("totp/enroll", _) => factors::enrol(self, request, &people).await,
+            ("totp/confirm", _) => factors::confirm(self, request, &people).await,
+            ("factors", _) => factors::list(self, request).await,
+            ("factors/{id}", _) => factors::remove(self, request, &people, &id).await,
+            ("recovery-codes", _) => factors::recovery_codes(self, request, &people).await,
+            ("passkeys/register/begin", _) => passkeys::begin_registration(self, request, &people).await,
+            ("passkeys/register/finish", _) => passkeys::finish_registration(self, request, &people).await,
+            ("passkeys/sign-in/begin", _) => passkeys::begin_sign_in(self, request, &people).await,
+            ("passkeys/sign-in/finish", _) => passkeys::finish_sign_in(self, request, &people).await,
             ("invites", _) if get => invites::list(self, request).await,
             ("invites", _) => invites::create(self, request, &people).await,
             ("invites/{id}", _) => invites::delete(self, request, &id).await,
@@ -175,7 +205,7 @@ impl Accounts {
 fn family_of(rest: &str) -> (String, String) {
     let mut segments: Vec<&str> = rest.split('/').collect();
     let id = match segments.as_mut_slice() {
-        ["sessions" | "invites" | "keys", id] | ["oauth", id] | ["oauth", id, _]
+        ["sessions" | "invites" | "keys" | "factors", id] | ["oauth", id] | ["oauth", id, _]
             if !id.is_empty() && *id != "token" =>
         {
             std::mem::replace(id, "{id}").to_owned()

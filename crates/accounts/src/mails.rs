@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::{Auth, People, code, link};
+use auth::{Auth, People, Person, code, link};
 use mail::{Post, Templates};
 use model::Problem;
 use store::Statement;
@@ -32,6 +32,11 @@ impl Desk {
         self.limited(template, to, &[("code", code), ("minutes", code::MINUTES)], now).await
     }
 
+    /// A mail with a code that a sign-in waits for.
+    pub(crate) async fn further(&self, template: &'static str, to: &str, code: &str, now: i64) -> Result<(), Problem> {
+        self.limited(template, to, &[("code", code), ("minutes", code::FURTHER_MINUTES)], now).await
+    }
+
     /// A mail with a link to set a new password.
     pub(crate) async fn reset(&self, people: &People, to: &str, secret: &str, now: i64) -> Result<(), Problem> {
         let link = self.reset_link(people, secret)?;
@@ -52,6 +57,20 @@ impl Desk {
     /// A mail that tells of something that has happened; always sent.
     pub(crate) fn tell(&self, template: &'static str, to: &str) -> Result<(), Problem> {
         self.send(template, to, &[])
+    }
+
+    /// Tells somebody that something has happened to a factor of its account, which needs no waiting for.
+    pub(crate) fn tell_owner(&self, template: &'static str, person: &Person, factor: &str) {
+        if let Some(email) = &person.email
+            && let Err(problem) = self.send(template, email, &[("factor", factor)])
+        {
+            tracing::error!(template, cause = problem.cause, "somebody could not be told of a changed factor");
+        }
+    }
+
+    /// The app's host, by which people know it.
+    pub(crate) fn host(&self) -> &str {
+        self.app.split(':').next().unwrap_or_default()
     }
 
     /// Where a new password is set with this secret.

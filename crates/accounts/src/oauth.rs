@@ -313,20 +313,16 @@ pub(crate) async fn unlink(
     if !rows.iter().any(|row| row.text(0) == Some(name)) {
         return Err(Problem::new(Code::NotFound, "your account is not linked to this provider"));
     }
-    let settings = people.settings()?;
     let person = people.find(&accounts.engine, &id).await?.ok_or_else(Problem::not_found)?;
-    let mailed = settings.allows(Way::EmailCode) && person.verified;
-    let statements = vec![
+    let mut statements = vec![
         // Two of these at once wait for each other here.
         identify::bump(&id, request.now),
-        kept::unlink(&id, name, settings.allows(Way::Password), mailed),
-        audit::line("identity_unlinked", &request.caller(), &person.actor(), &json!({ "provider": name })),
+        kept::unlink(&id, name),
     ];
-    let outcomes = store.own(statements).await?;
-    if outcomes.get(1).is_none_or(|outcome| outcome.count == 0) {
-        let detail = "this is the last way into your account: set a password or add a passkey first";
-        return Err(Problem::new(Code::Conflict, detail));
-    }
+    statements.extend(credential::way_in(people.settings()?, &person));
+    let detail = json!({ "provider": name });
+    statements.push(audit::line("identity_unlinked", &request.caller(), &person.actor(), &detail));
+    store.own(statements).await?;
     Ok(reply::empty())
 }
 

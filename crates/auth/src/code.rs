@@ -9,6 +9,10 @@ use crate::secret;
 const LIFE: i64 = 600_000_000;
 /// The same in minutes, for mails.
 pub const MINUTES: &str = "10";
+/// How long a further proof may be brought: microseconds.
+const FURTHER: i64 = 300_000_000;
+/// The same in minutes, for mails.
+pub const FURTHER_MINUTES: &str = "5";
 /// Tries of a ticket.
 const TRIES: i64 = 5;
 
@@ -17,8 +21,8 @@ const TRIES: i64 = 5;
 pub enum Purpose {
     /// A new address of an account.
     ChangeEmail,
-    /// A device that nobody knows, while an account is under attack.
-    Device,
+    /// A further proof of who signs in (`mfa_token`): a code by mail, or another factor's.
+    Further,
     /// To sign in.
     SignIn,
     /// A new account.
@@ -28,16 +32,20 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    const ALL: [Self; 5] = [Self::ChangeEmail, Self::Device, Self::SignIn, Self::SignUp, Self::VerifyEmail];
+    const ALL: [Self; 5] = [Self::ChangeEmail, Self::Further, Self::SignIn, Self::SignUp, Self::VerifyEmail];
 
     fn name(self) -> &'static str {
         match self {
             Self::ChangeEmail => "change_email",
-            Self::Device => "device",
+            Self::Further => "further",
             Self::SignIn => "sign_in",
             Self::SignUp => "sign_up",
             Self::VerifyEmail => "verify_email",
         }
+    }
+
+    fn life(self) -> i64 {
+        if self == Self::Further { FURTHER } else { LIFE }
     }
 }
 
@@ -81,10 +89,43 @@ pub fn ask(purpose: Purpose, person: Option<&str>, email: &str, data: Option<Vec
             email.into(),
             secret::hash_both(&ticket, &code).to_vec().into(),
             data.into(),
-            (now + LIFE).into(),
+            (now + purpose.life()).into(),
         ],
     );
     Asked { ticket, code, insert }
+}
+
+/// A ticket of which a try has been charged.
+#[derive(Debug, Clone)]
+pub struct Tried {
+    /// What for.
+    pub purpose: Purpose,
+    /// The person; none where there was none yet.
+    pub person: Option<String>,
+    /// What was laid up with it.
+    pub data: Option<Vec<u8>>,
+    email: String,
+    ticket: Vec<u8>,
+    code: Vec<u8>,
+}
+
+/// Charges a ticket of one of these purposes with a try, whatever will come of it.
+///
+/// # Errors
+/// 401 for a ticket that is none, or has no tries left.
+pub async fn charge(store: &dyn Store, purposes: &[Purpose], ticket: &str, now: i64) -> Result<Tried, Problem> {
+    // Names of ours, no client's.
+    let names: Vec<String> = purposes.iter().map(|purpose| format!("'{}'", purpose.name())).collect();
+    let sql = format!(
+        "UPDATE _auth_codes SET tries = tries + 1 WHERE ticket = $1 AND purpose IN ({}) AND tries < $2 AND expires_at > $3 \
+         RETURNING person, email, code, data, purpose",
+        names.join(", ")
+    );
+    let ticket = secret::hash(ticket).to_vec();
+    let count = Statement::new(sql, [ticket.as_slice().into(), TRIES.into(), now.into()]);
+    let outcomes = store.own(vec![count]).await?;
+    let row = outcomes.first().and_then(|outcome| outcome.rows.first());
+    row.and_then(|row| Tried::read(row, ticket)).ok_or_else(wrong)
 }
 
 /// Holds a code against its ticket, for one of these purposes. Each call costs one of the ticket's tries, whatever comes of it.
@@ -98,37 +139,43 @@ pub async fn redeem(
     code: &str,
     now: i64,
 ) -> Result<Known, Problem> {
-    // Names of ours, no client's.
-    let names: Vec<String> = purposes.iter().map(|purpose| format!("'{}'", purpose.name())).collect();
-    let sql = format!(
-        "UPDATE _auth_codes SET tries = tries + 1 WHERE ticket = $1 AND purpose IN ({}) AND tries < $2 AND expires_at > $3 \
-         RETURNING person, email, code, data, purpose",
-        names.join(", ")
-    );
-    let count = Statement::new(sql, [secret::hash(ticket).to_vec().into(), TRIES.into(), now.into()]);
-    let outcomes = store.own(vec![count]).await?;
-    let row = outcomes.first().and_then(|outcome| outcome.rows.first());
-    row.and_then(|row| check(row, ticket, code)).ok_or_else(wrong)
+    charge(store, purposes, ticket, now).await?.redeem(ticket, code)
 }
 
-/// What a ticket is for, where the code is its.
-fn check(row: &Row, ticket: &str, code: &str) -> Option<Known> {
-    let shown = secret::hash_both(ticket, code.trim());
-    if !secret::same(row.bytes(2)?, &shown) {
-        return None;
+impl Tried {
+    fn read(row: &Row, ticket: Vec<u8>) -> Option<Self> {
+        let purpose = row.text(4)?;
+        Some(Self {
+            purpose: Purpose::ALL.into_iter().find(|known| known.name() == purpose)?,
+            person: row.text(0).map(str::to_owned),
+            email: row.text(1)?.to_owned(),
+            code: row.bytes(2)?.to_vec(),
+            data: row.bytes(3).map(<[u8]>::to_vec),
+            ticket,
+        })
     }
-    let purpose = row.text(4)?;
-    let spend = Statement::new(
-        "DELETE FROM _auth_codes WHERE ticket = $1 AND code = $2",
-        [secret::hash(ticket).to_vec().into(), shown.to_vec().into()],
-    );
-    Some(Known {
-        purpose: Purpose::ALL.into_iter().find(|known| known.name() == purpose)?,
-        person: row.text(0).map(str::to_owned),
-        email: row.text(1)?.to_owned(),
-        data: row.bytes(3).map(<[u8]>::to_vec),
-        spend: spend.or_else(wrong()),
-    })
+
+    /// What the ticket is for, where the mailed code is its.
+    ///
+    /// # Errors
+    /// 401
+    pub fn redeem(self, ticket: &str, code: &str) -> Result<Known, Problem> {
+        if !secret::same(&self.code, &secret::hash_both(ticket, code.trim())) {
+            return Err(wrong());
+        }
+        let spend = self.spend();
+        Ok(Known { purpose: self.purpose, person: self.person, email: self.email, data: self.data, spend })
+    }
+
+    /// Spends the ticket: one of those who have it gets through.
+    #[must_use]
+    pub fn spend(&self) -> Statement {
+        let spend = Statement::new(
+            "DELETE FROM _auth_codes WHERE ticket = $1 AND code = $2",
+            [self.ticket.as_slice().into(), self.code.as_slice().into()],
+        );
+        spend.or_else(wrong())
+    }
 }
 
 /// Takes back whatever was asked for somebody.

@@ -1,9 +1,9 @@
 //! What is kept of somebody's passwords.
 
-use model::Problem;
+use model::{Code, IdentitySettings, Problem, identity::Method};
 use store::{Statement, Store};
 
-use crate::token;
+use crate::{Person, token};
 
 /// The hash of somebody's password.
 ///
@@ -39,4 +39,26 @@ pub fn hold(person: &str, verified: &str, anew: Option<&str>) -> Statement {
 #[must_use]
 pub fn purge(person: &str) -> Vec<Statement> {
     store::own::identity::of_person(person)
+}
+
+/// What each way in needs to be there.
+const WAYS: [(Method, &str); 3] = [
+    (Method::Password, "_auth_credentials WHERE person = $1 AND password IS NOT NULL"),
+    (Method::OAuth, "_auth_identities WHERE person = $1"),
+    (Method::Passkey, "_auth_passkeys WHERE person = $1"),
+];
+
+/// Holds, after something was taken from somebody, that there is a way in left; no statement where a mailed code always is
+/// one. To be run in a transaction that begins with [`bump`](crate::identify::bump), so that two of them wait for each other.
+#[must_use]
+pub fn way_in(settings: &IdentitySettings, person: &Person) -> Option<Statement> {
+    if settings.allows(Method::EmailCode) && person.email.is_some() && person.verified {
+        return None;
+    }
+    let open = WAYS.iter().filter(|(way, _)| settings.allows(*way));
+    let ways: String = open.map(|(_, rows)| format!(" OR EXISTS (SELECT 1 FROM {rows})")).collect();
+    // Nobody's id is empty.
+    let sql = format!("SELECT 1 WHERE $1 = ''{ways}");
+    let detail = "this is the last way into your account: set a password or add a passkey first";
+    Some(Statement::new(sql, [person.id.as_str().into()]).or_else(Problem::new(Code::Conflict, detail)))
 }

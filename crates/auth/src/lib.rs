@@ -17,13 +17,16 @@ pub mod issue;
 pub mod keyring;
 pub mod link;
 pub mod oauth;
+pub mod passkeys;
 pub mod password;
 pub mod people;
+pub mod recovery;
 pub mod seal;
 mod secret;
 pub mod session;
 pub mod standing;
 pub mod token;
+pub mod totp;
 mod watch;
 
 use std::{
@@ -149,6 +152,12 @@ impl Auth {
     #[must_use]
     pub fn public_url(&self) -> &str {
         &self.setup.public_url
+    }
+
+    /// `server.cors_origins`; empty where any may call.
+    #[must_use]
+    pub fn cors_origins(&self) -> &[String] {
+        &self.setup.cors_origins
     }
 
     /// Session cookies.

@@ -209,16 +209,10 @@ pub fn links(person: &str) -> Statement {
     )
 }
 
-/// Takes somebody's identities at a provider away, if there is another way in: a password (where `password` is a way), a
-/// passkey, another provider, or a proved address (`mailed`). To be run behind a statement that locks the person's row.
+/// Takes somebody's identities at a provider away; [`way_in`](crate::credential::way_in) stands behind it.
 #[must_use]
-pub fn unlink(person: &str, provider: &str, password: bool, mailed: bool) -> Statement {
-    Statement::new(
-        "DELETE FROM _auth_identities WHERE person = $1 AND provider = $2 AND ($4 = 1 \
-         OR ($3 = 1 AND EXISTS (SELECT 1 FROM _auth_credentials WHERE person = $1 AND password IS NOT NULL)) \
-         OR EXISTS (SELECT 1 FROM _auth_identities AS other WHERE other.person = $1 AND other.provider <> $2))",
-        [person.into(), provider.into(), password.into(), mailed.into()],
-    )
+pub fn unlink(person: &str, provider: &str) -> Statement {
+    Statement::new("DELETE FROM _auth_identities WHERE person = $1 AND provider = $2", [person.into(), provider.into()])
 }
 
 /// 401 for a code that is not good.

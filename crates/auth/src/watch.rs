@@ -21,7 +21,8 @@ const SWEEP: u32 = 60;
 const AUDIT: i64 = 400 * 86_400_000_000;
 
 /// Rows that are over, by the moment in their column.
-const OVER: [&str; 9] = [
+const OVER: [&str; 11] = [
+    "DELETE FROM _auth_ceremonies WHERE expires_at <= $1",
     "DELETE FROM _auth_codes WHERE expires_at <= $1",
     "DELETE FROM _auth_devices WHERE expires_at <= $1",
     "DELETE FROM _auth_invites WHERE expires_at <= $1",
@@ -31,6 +32,7 @@ const OVER: [&str; 9] = [
     "DELETE FROM _auth_sessions WHERE expires_at <= $1",
     "DELETE FROM _keys WHERE expires_at <= $1",
     "DELETE FROM _auth_mailed WHERE since <= $1 - 7200000000",
+    "DELETE FROM _auth_totp WHERE confirmed_at IS NULL AND created_at <= $1 - 3600000000",
 ];
 
 impl Auth {

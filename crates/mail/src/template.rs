@@ -11,23 +11,29 @@ use crate::Mail;
 const BUILT_IN: &[(&str, &str)] = &[
     ("change_email", include_str!("templates/change_email.txt")),
     ("email_changed", include_str!("templates/email_changed.txt")),
+    ("factor_added", include_str!("templates/factor_added.txt")),
+    ("factor_removed", include_str!("templates/factor_removed.txt")),
     ("have_account", include_str!("templates/have_account.txt")),
     ("invite", include_str!("templates/invite.txt")),
     ("new_device", include_str!("templates/new_device.txt")),
     ("password_changed", include_str!("templates/password_changed.txt")),
+    ("recovery_code_used", include_str!("templates/recovery_code_used.txt")),
     ("reset", include_str!("templates/reset.txt")),
     ("sign_in", include_str!("templates/sign_in.txt")),
     ("verify_email", include_str!("templates/verify_email.txt")),
 ];
 
 /// The names of all mails: an app's `templates/NAME.txt` takes the place of ours, and `NAME.html` goes beside it.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 12] = [
     "change_email",
     "email_changed",
+    "factor_added",
+    "factor_removed",
     "have_account",
     "invite",
     "new_device",
     "password_changed",
+    "recovery_code_used",
     "reset",
     "sign_in",
     "verify_email",

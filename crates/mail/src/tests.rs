@@ -4,11 +4,12 @@ use std::{fs, time::Duration};
 
 use crate::{Carrier, NAMES, Post, Templates};
 
-const VALUES: [(&str, &str); 7] = [
+const VALUES: [(&str, &str); 8] = [
     ("app", "Shop"),
     ("code", "123456"),
     ("days", "7"),
     ("email", "ann@example.org"),
+    ("factor", "a passkey"),
     ("link", "https://shop.example/reset#secret"),
     ("minutes", "10"),
     ("url", "https://shop.example"),

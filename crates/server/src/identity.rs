@@ -49,6 +49,7 @@ impl Identity {
         let (post, stop) = Post::start(carrier);
         let watching = tokio::spawn(Auth::watch(Arc::downgrade(&auth)));
         let accounts = Accounts::new(Arc::clone(engine), Arc::clone(&auth), post, templates);
+        accounts.prepare().await?;
         Ok((Self { auth, stop, watching }, accounts))
     }
 

@@ -4,6 +4,7 @@
 //! alone ([`Store::own`](crate::Store::own)) or beside a write of records ([`Beside`]). Nothing in them comes from a
 //! client but the values of parameters.
 
+mod factors;
 pub mod identity;
 
 use std::{borrow::Cow, fmt, sync::Arc};
@@ -33,6 +34,7 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table { since: 3, statements: identity::TABLES },
+    Table { since: 4, statements: factors::TABLES },
 ];
 
 /// The statements that a version of the system tables brought, with the names of a database's types.

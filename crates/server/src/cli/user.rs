@@ -2,7 +2,7 @@
 
 use std::{io::Read as _, path::Path, process::ExitCode, sync::Arc};
 
-use auth::{Auth, People, Person, audit, credential, link, password};
+use auth::{Auth, People, Person, audit, code, credential, identify, link, passkeys, password, session::Session};
 use engine::{AccountChange, Engine, ListRequest, SystemClock};
 use model::{Caller, caller::Identity};
 use serde_json::{Map, Value as Json, json};
@@ -66,6 +66,11 @@ pub(super) enum Command {
         /// The answer as JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Take all factors from somebody who has lost them: authenticator app, recovery codes and passkeys. All sessions end.
+    ResetMfa {
+        /// The address or the id.
+        who: String,
     },
     /// List people.
     List {
@@ -135,6 +140,7 @@ impl Office {
                 self.show_link(&person, &secret, *json);
                 Ok(())
             }
+            Command::ResetMfa { who } => self.reset_mfa(who).await,
             Command::List { json } => self.list(*json).await,
         }
     }
@@ -194,6 +200,22 @@ impl Office {
         self.change(change, &person, what, &Json::Null).await?;
         let word = if disabled { "disabled; all sessions have ended" } else { "enabled" };
         terminal::result(format_args!("{} is {word}.", bold(who)));
+        Ok(())
+    }
+
+    async fn reset_mfa(&self, who: &str) -> Result<(), Failure> {
+        let (person, now) = (self.find(who).await?, self.auth.now());
+        let mut statements = passkeys::reset(&person.id);
+        statements.extend([
+            // Sign-ins that are under way.
+            code::forget(&person.id),
+            Session::end_all(&person.id, None),
+            identify::bump(&person.id, now),
+            audit::line("user_reset_mfa", &self.caller, &person.actor(), &Json::Null),
+        ]);
+        self.engine.store().own(statements).await?;
+        terminal::result(format_args!("{} has no factors any more; all sessions have ended.", bold(who)));
+        terminal::tell("Who has no password sets one by the link of `mainstay user password`.");
         Ok(())
     }
 

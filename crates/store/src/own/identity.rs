@@ -64,13 +64,17 @@ pub(super) const TABLES: &[&str] = &[
 
 /// Everything by which somebody comes in, by the column `person`; a further kind of credential adds its table here.
 const OF_PERSON: &[&str] = &[
+    "DELETE FROM _auth_ceremonies WHERE person = $1",
     "DELETE FROM _auth_codes WHERE person = $1",
     "DELETE FROM _auth_credentials WHERE person = $1",
     "DELETE FROM _auth_devices WHERE person = $1",
     "DELETE FROM _auth_identities WHERE person = $1",
     "DELETE FROM _auth_links WHERE person = $1",
+    "DELETE FROM _auth_passkeys WHERE person = $1",
+    "DELETE FROM _auth_recovery_codes WHERE person = $1",
     "DELETE FROM _auth_sessions WHERE person = $1",
     "DELETE FROM _keys WHERE person = $1",
+    "DELETE FROM _auth_totp WHERE person = $1",
 ];
 
 /// Takes everything from somebody by which it, or anybody in its stead, could come in.

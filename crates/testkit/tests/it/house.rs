@@ -7,7 +7,7 @@ use std::{
 
 /// What each room may name. `testkit` may name all.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("accounts", &["auth", "engine", "mail", "model", "oauth", "outgoing", "rules", "store", "web"]),
+    ("accounts", &["auth", "engine", "mail", "model", "oauth", "outgoing", "passkey", "rules", "store", "web"]),
     ("app", &["model", "rules"]),
     ("auth", &["engine", "model", "rules", "store"]),
     ("engine", &["model", "rules", "store"]),
@@ -57,6 +57,7 @@ const FENCED: &[(&str, &[&str])] = &[
     ("rusqlite", &["server", "store-sqlite"]),
     ("tokio-postgres", &["server", "store-postgres"]),
     ("toml_edit", &["app"]),
+    ("totp-rs", &["auth"]),
     ("webauthn-rs", &["passkey"]),
 ];
 

@@ -9,6 +9,7 @@ mod blog;
 mod book;
 mod expand;
 mod exports;
+mod factors;
 mod faults;
 mod house;
 mod http;

@@ -1,0 +1,122 @@
+//! A fresh proof of who somebody is, in a session that goes on: by password, mailed code, authenticator app or passkey.
+
+use auth::{
+    People, Person, audit,
+    code::{self, Purpose},
+    identify,
+    password::Password,
+    session::Session,
+};
+use http::{Response, StatusCode, header};
+use model::{Code, Problem};
+use serde_json::{Value as Json, json};
+use store::Statement;
+use web::{Body, Request};
+
+use crate::{Accounts, fields::Fields, mfa, passkeys, reply, sign_in, signed_in};
+
+/// `POST /auth/reauth`
+pub(crate) async fn reauth(
+    accounts: &Accounts,
+    request: &mut Request<'_>,
+    people: &People,
+) -> Result<Response<Body>, Problem> {
+    let (session, id) = signed_in(request)?;
+    let mut fields = Fields::read(request).await?;
+    let shown = Shown {
+        password: fields.text("password"),
+        ticket: fields.text("ticket"),
+        code: fields.text("code"),
+        ceremony: fields.text("ceremony"),
+        credential: fields.json("credential"),
+    };
+    fields.finish()?;
+    let person = people.find(&accounts.engine, &id).await?.ok_or_else(wrong)?;
+    let mut statements = prove(accounts, request, people, &session, &person, shown).await?;
+    statements.push(Session::prove(&session, request.now));
+    statements.push(audit::line("reauth", &request.caller(), &person.actor(), &Json::Null));
+    statements.push(identify::bump(&person.id, request.now));
+    accounts.auth.store().own(statements).await?;
+    accounts.auth.person_changed(&person.id);
+    fresh_token(accounts, request, people, &person, &session).await
+}
+
+/// What a client shows as its proof.
+struct Shown {
+    password: Option<String>,
+    ticket: Option<String>,
+    code: Option<String>,
+    ceremony: Option<String>,
+    credential: Option<Json>,
+}
+
+/// What has to hold for the proof to count.
+async fn prove(
+    accounts: &Accounts,
+    request: &Request<'_>,
+    people: &People,
+    session: &str,
+    person: &Person,
+    shown: Shown,
+) -> Result<Vec<Statement>, Problem> {
+    let attempts = &accounts.auth.attempts;
+    let Shown { password, ticket, code: given, ceremony, credential } = shown;
+    match (password, ticket, given, ceremony, credential) {
+        (Some(typed), None, None, None, None) => {
+            let email = person.email.clone().unwrap_or_else(|| person.id.clone());
+            let attempt = attempts.charge(&email, request.address, Some(session), request.now)?;
+            let typed = Password::new(&typed);
+            let found = sign_in::verify(accounts, Some(person.clone()), &typed, &email, request).await?;
+            let (_, statements) = found.ok_or_else(|| Problem::new(Code::BadCredentials, "the password is wrong"))?;
+            attempts.succeed(&attempt);
+            Ok(statements)
+        }
+        (None, Some(ticket), Some(given), None, None) => {
+            let attempt = attempts.charge_address(request.address, request.now)?;
+            let store = &**accounts.auth.store();
+            let known = code::redeem(store, &[Purpose::SignIn], &ticket, &given, request.now).await?;
+            attempts.succeed(&attempt);
+            let same = person.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(&known.email));
+            if same && person.verified { Ok(vec![known.spend]) } else { Err(code::wrong()) }
+        }
+        (None, None, Some(given), None, None) => {
+            let attempt = attempts.charge_address(request.address, request.now)?;
+            let used = mfa::use_app(accounts, request, person, &given).await?;
+            attempts.succeed(&attempt);
+            Ok(used)
+        }
+        (None, None, None, Some(ceremony), Some(credential)) => {
+            let (owner, statements) = passkeys::prove(accounts, request, people, &ceremony, &credential).await?;
+            if owner.id == person.id { Ok(statements) } else { Err(auth::passkeys::refused()) }
+        }
+        _ => {
+            let detail = "expected `password`, or `ticket` and `code` of POST /auth/code/request, or the `code` of an \
+                          authenticator app, or `ceremony` and `credential` of a passkey";
+            Err(Problem::validation(vec![model::Flaw::pointer("", "required", detail)]))
+        }
+    }
+}
+
+/// An access token that says when the proof was given; a cookie needs none.
+async fn fresh_token(
+    accounts: &Accounts,
+    request: &Request<'_>,
+    people: &People,
+    person: &Person,
+    session: &str,
+) -> Result<Response<Body>, Problem> {
+    if request.headers.get(header::AUTHORIZATION).is_none() {
+        return Ok(reply::empty());
+    }
+    let rows = accounts.auth.store().own_read(Session::find(session, request.now)).await?;
+    let session = Session::read(rows.first().ok_or_else(wrong)?)?;
+    let identity = person.identity.clone().ok_or_else(wrong)?;
+    let access = accounts.auth.access_token(people, &identity, &session, request.now).await?;
+    let body = json!({ "access_token": access.text, "token_type": "Bearer", "expires_in": access.expires_in });
+    Ok(reply::json(StatusCode::OK, &body))
+}
+
+/// The session, or whose it is, has gone meanwhile.
+fn wrong() -> Problem {
+    Problem::new(Code::BadCredentials, "the session has ended")
+}
