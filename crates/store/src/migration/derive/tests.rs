@@ -118,7 +118,7 @@ fn the_recorded_form_holds_the_structure_and_nothing_else() {
 
     assert_eq!(
         plain.to_json(),
-        "{\"system\":2,\"tables\":[{\"name\":\"posts\",\"id\":\"integer\",\"columns\":[\
+        "{\"system\":3,\"tables\":[{\"name\":\"posts\",\"id\":\"integer\",\"columns\":[\
          {\"name\":\"names\",\"kind\":\"boolean\",\"list\":true,\"limits\":{\"max_items\":3}},\
          {\"name\":\"price\",\"kind\":{\"decimal\":{\"precision\":8,\"scale\":2}},\"limits\":{\"min\":\"1\"}}],\
          \"joins\":[],\"indexes\":[]}]}"
