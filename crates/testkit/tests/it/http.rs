@@ -48,7 +48,7 @@ both! {
         }
         assert_eq!(person.send(Method::GET, "/api/notes", &[("origin", "null")], "").await.header("access-control-allow-origin"), "");
         let plain = person.send(Method::OPTIONS, "/api/notes", &[], "").await;
-        assert_eq!((plain.status.as_u16(), plain.header("allow")), (204, "GET, HEAD, POST, OPTIONS"));
+        assert_eq!((plain.status.as_u16(), plain.header("allow")), (204, "GET, HEAD, POST, PATCH, DELETE, OPTIONS"));
     }
 
     async fn health_and_metrics_answer(app) using APP {
