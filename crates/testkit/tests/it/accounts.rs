@@ -3,6 +3,7 @@
 mod cookies;
 mod ending;
 mod entering;
+mod enumeration;
 mod invites;
 mod keys;
 mod limits;
