@@ -50,6 +50,11 @@ fn run(app: &Path, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr)
 }
 
+fn curl(arguments: &[&str]) -> String {
+    let done = Command::new("curl").args(["-s", "--max-time", "20"]).args(arguments).output().unwrap();
+    String::from_utf8_lossy(&done.stdout).into_owned()
+}
+
 /// A server, killed when dropped, and what it has been asked.
 struct Story {
     process: Child,
@@ -67,11 +72,6 @@ impl Drop for Story {
 }
 
 impl Story {
-    fn curl(&self, arguments: &[&str]) -> String {
-        let done = Command::new("curl").args(["-s", "--max-time", "20"]).args(arguments).output().unwrap();
-        String::from_utf8_lossy(&done.stdout).into_owned()
-    }
-
     /// An answer that may hold secrets, of which the named become marked; a refusal may hold none.
     fn post(&mut self, path: &str, token: &str, body: &str, secret: &[&str]) -> Json {
         let (url, bearer) = (format!("{}{path}", self.base), format!("authorization: Bearer {token}"));
@@ -79,7 +79,7 @@ impl Story {
         if !token.is_empty() {
             arguments.extend(["-H", &bearer]);
         }
-        let text = self.curl(&arguments);
+        let text = curl(&arguments);
         let answer: Json = serde_json::from_str(&text).unwrap_or_default();
         if secret.is_empty() {
             self.told.push_str(&text);
@@ -94,7 +94,7 @@ impl Story {
     fn get(&mut self, path: &str, token: &str, accept: &str) {
         let (url, bearer, accept) =
             (format!("{}{path}", self.base), format!("authorization: Bearer {token}"), format!("accept: {accept}"));
-        let text = self.curl(&["-i", "--max-time", "3", &url, "-H", &bearer, "-H", &accept]);
+        let text = curl(&["-i", "--max-time", "3", &url, "-H", &bearer, "-H", &accept]);
         assert!(!text.is_empty(), "no answer to {path}");
         self.told.push_str(&text);
     }
@@ -111,7 +111,7 @@ fn start(app: &Path) -> Story {
         .unwrap();
     let story = Story { process, base: format!("http://127.0.0.1:{port}"), told: String::new(), secrets: Vec::new() };
     for _ in 0..600 {
-        if !story.curl(&["-f", &format!("{}/readyz", story.base)]).is_empty() {
+        if !curl(&["-f", &format!("{}/readyz", story.base)]).is_empty() {
             return story;
         }
         sleep(Duration::from_millis(50));
