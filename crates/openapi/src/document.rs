@@ -6,7 +6,7 @@ use model::Schema;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    answers, calls, others, parameters, shapes,
+    accounts, answers, calls, others, parameters, shapes,
     view::{Sights, View},
     writing,
 };
@@ -23,6 +23,10 @@ pub(crate) fn make(schema: &Schema, sights: &Sights, title: &str, server: &str) 
     let mut schemas = answers::schemas();
     schemas.extend(others::schemas());
     schemas.extend(writing::schemas());
+    let has_people = schema.people().is_some();
+    if has_people {
+        schemas.extend(accounts::schemas());
+    }
     let taken: Vec<&str> = schemas.keys().map(String::as_str).collect();
     let view = View::new(schema, sights, &taken);
     let mut own = parameters::common();
@@ -42,6 +46,10 @@ pub(crate) fn make(schema: &Schema, sights: &Sights, title: &str, server: &str) 
     }
     paths.insert("/api/batch".to_owned(), json!({ "post": writing::batch() }));
     others::add(&mut paths);
+    if has_people {
+        accounts::add(&mut paths);
+        tags.push(json!({ "name": accounts::TAG, "description": "Accounts, sessions, factors and keys." }));
+    }
     tags.push(json!({ "name": others::TAG, "description": "The server itself." }));
     schemas.extend(shapes);
     let mut document = json!({
@@ -68,7 +76,7 @@ fn security() -> Json {
         "bearer": {
             "type": "http",
             "scheme": "bearer",
-            "description": "An API key (`mainstay key create`): `Authorization: Bearer …`. Without it you are a stranger.",
+            "description": "An access token or an API key: `Authorization: Bearer …`. Without it you are a stranger.",
         },
     })
 }

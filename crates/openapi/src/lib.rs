@@ -3,6 +3,7 @@
 //! The document is made of the catalog in force, for the caller who asks: a field that it may not read, or a hidden one,
 //! is not in it. So what it says holds for its reader, and nobody learns names from it that no answer would show.
 
+mod accounts;
 mod answers;
 mod calls;
 mod document;
