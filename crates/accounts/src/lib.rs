@@ -24,7 +24,7 @@ mod sessions;
 mod sign_in;
 mod sign_up;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use auth::{Auth, People};
 use engine::Engine;
@@ -36,6 +36,8 @@ use web::{Body, Request};
 
 /// Works that may wait behind answers, all in all.
 const BEHIND: usize = 256;
+/// How long such work waits, so that what it takes from the machine does not slow the answer that it stands behind.
+const ASIDE: Duration = Duration::from_millis(50);
 /// How fresh a proof has to be for what matters most: microseconds (10 minutes).
 const FRESH: i64 = 600_000_000;
 
@@ -193,6 +195,7 @@ impl Accounts {
             return;
         };
         tokio::spawn(async move {
+            tokio::time::sleep(ASIDE).await;
             if let Err(problem) = work.await {
                 tracing::error!(what, code = problem.code.slug(), cause = problem.cause, "failed behind an answer");
             }
