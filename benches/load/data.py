@@ -106,8 +106,15 @@ def write_requests(folder, rows):
     write("own.W2x.paths", (f"/messages?room_id={room}&sort=-created&limit=20&expand=author" for room in range(1, ROOMS + 1)))
     write("own.W3.paths", ["/messages"])
     write("own.W3.bodies", (json.dumps({"room_id": r, "author_id": a, "text": t}) for r, a, t in new))
+    tens = [new[i:i + 10] for i in range(0, 1000, 10)]
+    write("own.W5.paths", ["/batch"])
+    write("own.W5.bodies", (json.dumps([{"room_id": r, "author_id": a, "text": t} for r, a, t in ten]) for ten in tens))
     write("mainstay.W1.paths", (f"/api/messages/{i}" for i in ids))
     write("mainstay.W2.paths", (f"/api/messages?room={room}&sort=-created&limit=20" for room in range(1, ROOMS + 1)))
     write("mainstay.W2x.paths", (f"/api/messages?room={room}&sort=-created&limit=20&expand=author" for room in range(1, ROOMS + 1)))
     write("mainstay.W3.paths", ["/api/messages"])
     write("mainstay.W3.bodies", (json.dumps({"room": r, "author": a, "text": t}) for r, a, t in new))
+    write("mainstay.W5.paths", ["/api/batch"])
+    write("mainstay.W5.bodies", (json.dumps({"operations": [
+        {"method": "POST", "path": "/api/messages", "body": {"room": r, "author": a, "text": t}} for r, a, t in ten]})
+        for ten in tens))

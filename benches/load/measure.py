@@ -96,6 +96,7 @@ def check_answers(server):
             "W1": lambda: status == 200 and answer["id"] == int(path.rsplit("/", 1)[1]) and len(answer["text"]) > 20,
             "W2": lambda: status == 200 and is_newest_first(answer),
             "W2x": lambda: status == 200 and is_newest_first(answer) and has_authors(answer),
+            "W5": lambda: status in (200, 201) and len(answer if isinstance(answer, list) else answer["results"]) == 10,
             "W3": lambda: status == 201 and answer["text"] == json.loads(body)["text"],
         }[kind]()
         if not good:

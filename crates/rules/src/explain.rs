@@ -99,8 +99,12 @@ impl Names<'_, '_> {
                 self.of_new |= name == "new";
             }
             SyntaxKind::Select { base, name, .. } => {
-                self.look(base);
-                if let Some(named) = self.named(base, name) {
+                let named = self.named(base, name);
+                // A claim has one value, at the end of its path.
+                if !matches!(named, Some(Named::Caller(CallerValue::Claim(_)))) {
+                    self.look(base);
+                }
+                if let Some(named) = named {
                     let text = self.taker.text.get(syntax.span.clone()).unwrap_or_default().to_owned();
                     if !self.found.iter().any(|(known, _)| *known == text) {
                         self.found.push((text, named));
