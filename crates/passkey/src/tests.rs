@@ -107,6 +107,7 @@ fn origins_lie_within_the_relying_party() {
     for (rp_id, origins) in [
         ("example.com", &["https://evil.example"] as &[&str]),
         ("example.com", &["https://badexample.com"]),
+        ("example.com", &["https://example.com", "https://badexample.com"]),
         ("127.0.0.1", &["http://127.0.0.1:8080"]),
         ("example.com", &["android:apk-key-hash:abc"]),
         ("example.com", &["ftp://example.com"]),
