@@ -192,8 +192,9 @@ impl Running {
         }
     }
 
-    /// The administrator's key that it showed.
+    /// The administrator's key that it shows, which may be a moment after it answers.
     pub(crate) fn key(&self) -> String {
+        self.wait("a key", || self.said().split_once("msk_").is_some_and(|(_, after)| after.contains('\n')));
         key_in(&self.said()).expect("a key")
     }
 
