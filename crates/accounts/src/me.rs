@@ -1,12 +1,12 @@
 //! One's own record.
 
 use auth::audit;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use model::{Code, Problem};
-use rules::{plan::Precondition, query::Query};
+use rules::query::Query;
 use serde_json::Value as Json;
 use store::Beside;
-use web::{Body, Parameters, Request, json_reply, take_fields};
+use web::{Body, Parameters, Request, json_reply, preconditions, take_fields, without_body_for_head};
 
 use crate::{Accounts, freshly_signed_in, reply, signed_in};
 
@@ -24,19 +24,13 @@ pub(crate) async fn read(accounts: &Accounts, request: &Request<'_>) -> Result<R
     let answer = accounts.engine.own_record(request.caller(), query).await?;
     let mut reply = json_reply(StatusCode::OK, answer.body);
     tag(&mut reply, &answer.tag);
-    if request.method == Method::HEAD {
-        if let Some(length) = reply.body().length() {
-            reply.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-        }
-        *reply.body_mut() = Body::empty();
-    }
-    Ok(reply)
+    Ok(without_body_for_head(request, reply))
 }
 
 /// `PATCH /auth/me`
 pub(crate) async fn patch(accounts: &Accounts, request: &mut Request<'_>) -> Result<Response<Body>, Problem> {
     let (_, person) = signed_in(request)?;
-    let precondition = precondition(request);
+    let precondition = preconditions::of_write(request)?;
     let body = request.json(PATCH, ("accept-patch", "application/merge-patch+json, application/json")).await?;
     let line = audit::line("own_record_changed", &request.caller(), &format!("user:{person}"), &Json::Null);
     let beside = Beside { before: vec![line], ..Beside::default() };
@@ -50,22 +44,14 @@ pub(crate) async fn patch(accounts: &Accounts, request: &mut Request<'_>) -> Res
 /// `DELETE /auth/me`
 pub(crate) async fn delete(accounts: &Accounts, request: &mut Request<'_>) -> Result<Response<Body>, Problem> {
     let (_, person) = freshly_signed_in(request)?;
+    let precondition = preconditions::of_write(request)?;
     let line = audit::line("account_deleted", &request.caller(), &format!("user:{person}"), &Json::Null);
     let beside = Beside { before: vec![line], ..Beside::default() };
-    accounts.engine.delete_own(request.caller(), precondition(request), beside).await?;
+    accounts.engine.delete_own(request.caller(), precondition, beside).await?;
     accounts.auth.person_changed(&person);
     let mut reply = reply::empty();
     reply::clear_cookie(&mut reply, accounts.auth.cookies());
     Ok(reply)
-}
-
-/// `If-Match`, as on any record.
-fn precondition(request: &Request<'_>) -> Precondition {
-    match request.header(header::IF_MATCH) {
-        None => Precondition::None,
-        Some("*") => Precondition::Exists,
-        Some(tags) => Precondition::Revision(tags.split(',').map(str::trim).filter_map(engine::revision_of).collect()),
-    }
 }
 
 fn tag(reply: &mut Response<Body>, tag: &str) {

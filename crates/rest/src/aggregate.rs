@@ -7,11 +7,11 @@ use rules::{
     aggregate::{AggregateForm, AggregateQuery, Function, GROUPS},
     query::Query,
 };
-use web::{Body, Parameters, Request, json_reply, short_filters, sort_keys, take_filter};
+use web::{Body, Parameters, Request, json_reply, short_filters, sort_keys, take_filter, without_body_for_head};
 
 use crate::{
     query,
-    read::{PRIVATE, json_accepted, without_body_for_head},
+    read::{PRIVATE, json_accepted},
 };
 
 /// The parameters; every other name is a short filter's.

@@ -7,7 +7,9 @@ use model::{Code, Flaw, Problem, problem::Place};
 use rules::plan::Precondition;
 use serde_json::{Map, Value as Json};
 
-use crate::{preconditions, query};
+use web::preconditions;
+
+use crate::query;
 
 /// The most operations of a batch.
 const AT_ONCE: usize = 100;

@@ -7,7 +7,6 @@ mod answer;
 mod batch;
 mod export;
 mod once;
-mod preconditions;
 mod query;
 mod read;
 mod write;

@@ -1,12 +1,12 @@
 //! GET and HEAD.
 
 use engine::{Engine, Target};
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use model::{Code, Problem};
 use rules::export::Form;
-use web::{Body, Request, accepts, choose, json_reply};
+use web::{Body, Request, accepts, choose, json_reply, preconditions, without_body_for_head};
 
-use crate::{export, preconditions, query};
+use crate::{export, query};
 
 pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
@@ -60,7 +60,7 @@ pub(crate) async fn one(
 
 /// The answer with its entity tag, or 304 where the client has it already.
 fn answered(request: &Request<'_>, body: Vec<u8>, tag: &str) -> Response<Body> {
-    let mut reply = if preconditions::is_known(request, tag) {
+    let mut reply = if preconditions::is_known(request.headers, tag) {
         let mut reply = Response::new(Body::empty());
         *reply.status_mut() = StatusCode::NOT_MODIFIED;
         reply
@@ -81,17 +81,6 @@ pub(crate) fn json_accepted(request: &Request<'_>) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::new(Code::NotAcceptable, "this is available as application/json"))
-}
-
-/// HEAD says what GET would, length included, without the body.
-pub(crate) fn without_body_for_head(request: &Request<'_>, mut reply: Response<Body>) -> Response<Body> {
-    if request.method == Method::HEAD {
-        if let Some(length) = reply.body().length().filter(|_| reply.status() == StatusCode::OK) {
-            reply.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-        }
-        *reply.body_mut() = Body::empty();
-    }
-    reply
 }
 
 /// The same list, one page on (RFC 8288).

@@ -4,9 +4,9 @@ use engine::{Engine, Target, Task};
 use http::Response;
 use model::{Code, Problem};
 use rules::plan::Precondition;
-use web::{Body, Request};
+use web::{Body, Request, preconditions};
 
-use crate::{answer::Form, batch, once, preconditions, query, read::json_accepted};
+use crate::{answer::Form, batch, once, query, read::json_accepted};
 
 const JSON: &[&str] = &["application/json"];
 const PATCH: &[&str] = &["application/merge-patch+json", "application/json"];

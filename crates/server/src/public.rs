@@ -15,7 +15,7 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use model::Problem;
 use percent_encoding::percent_decode_str;
-use web::{Body, Request};
+use web::{Body, Request, preconditions};
 
 use crate::mount::readable;
 
@@ -168,7 +168,7 @@ async fn send(found: Found, request: &Request<'_>) -> Result<Response<Body>, Pro
     put(header::ETAG, &tag);
     put(header::CACHE_CONTROL, "no-cache");
     put(header::ACCEPT_RANGES, "bytes");
-    if is_known(request.headers, &tag) {
+    if preconditions::is_known(request.headers, &tag) {
         *reply.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(reply);
     }
@@ -229,13 +229,6 @@ impl Reader {
         });
         read.await.map_err(io::Error::other)?
     }
-}
-
-/// Whether the client has this very file (`If-None-Match`, compared weakly: RFC 9110, 13.1.2).
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
-    tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
 /// Which bytes are asked for; the end is behind the last.

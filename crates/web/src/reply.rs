@@ -1,7 +1,7 @@
 //! Answers, and problems as answers.
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use model::Problem;
 
 use crate::{body::Body, request::Request};
@@ -21,6 +21,18 @@ pub fn text_reply(status: StatusCode, body: &str) -> Response<Body> {
     let mut reply = Response::new(Body::Whole(Some(Bytes::copy_from_slice(body.as_bytes()))));
     *reply.status_mut() = status;
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    reply
+}
+
+/// HEAD says what GET would, length included, without the body.
+#[must_use]
+pub fn without_body_for_head(request: &Request<'_>, mut reply: Response<Body>) -> Response<Body> {
+    if request.method == Method::HEAD {
+        if let Some(length) = reply.body().length().filter(|_| reply.status() == StatusCode::OK) {
+            reply.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        *reply.body_mut() = Body::empty();
+    }
     reply
 }
 

@@ -1,15 +1,16 @@
 //! `If-Match` and `If-None-Match` (RFC 9110, 13.1).
 
-use http::header;
+use http::{HeaderMap, header};
 use model::{Code, Problem};
 use rules::plan::Precondition;
-use web::Request;
+
+use crate::request::Request;
 
 /// What a write asks of the stored record.
 ///
 /// # Errors
 /// 400 for an `If-None-Match` that a write has no meaning for.
-pub(crate) fn of_write(request: &Request<'_>) -> Result<Precondition, Problem> {
+pub fn of_write(request: &Request<'_>) -> Result<Precondition, Problem> {
     // One that is no text matches nothing: it must not be taken for one that is absent.
     let text = |name: header::HeaderName| request.headers.get(name).map(|value| value.to_str().unwrap_or(""));
     let wanted = text(header::IF_MATCH);
@@ -25,7 +26,8 @@ pub(crate) fn of_write(request: &Request<'_>) -> Result<Precondition, Problem> {
 }
 
 /// What an `If-Match` asks of the stored record.
-pub(crate) fn of_tags(tags: &str) -> Precondition {
+#[must_use]
+pub fn of_tags(tags: &str) -> Precondition {
     match tags.trim() {
         "*" => Precondition::Exists,
         // A weak or foreign tag matches nothing, as the strong comparison asks.
@@ -33,12 +35,12 @@ pub(crate) fn of_tags(tags: &str) -> Precondition {
     }
 }
 
-/// Whether the client has this representation already.
-pub(crate) fn is_known(request: &Request<'_>, tag: &str) -> bool {
-    request.header(header::IF_NONE_MATCH).is_some_and(|tags| {
-        // A weak comparison: `W/` does not count.
-        tags.trim() == "*" || split(tags).any(|known| known.strip_prefix("W/").unwrap_or(known) == tag)
-    })
+/// Whether the client has this representation already (`If-None-Match`).
+#[must_use]
+pub fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    // A weak comparison: `W/` does not count.
+    values.flat_map(split).any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
 fn split(tags: &str) -> impl Iterator<Item = &str> {
