@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-/// How many ids one write of the mark reserves. A crash leaves a gap of fewer.
+/// How many ids one write of the mark reserves. A crash leaves a gap of fewer; an orderly end none.
 const BLOCK: i64 = 1000;
 
 /// What the writer has given out.
@@ -88,6 +88,19 @@ impl Sequences {
         if let Some(ids) = self.ids.get_mut(resource) {
             ids.last = ids.last.max(id);
         }
+    }
+
+    /// Gives back the ids that were reserved and not given, so that a restart leaves no gap. Where another process has moved
+    /// a mark since, it stays: what that one has given is not known here.
+    pub(crate) fn release(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let reserved = self.ids.iter().filter(|(_, ids)| ids.reserved > ids.last);
+        for (resource, ids) in reserved {
+            connection.execute(
+                "UPDATE _sequences SET reserved = ?2 WHERE resource = ?1 AND reserved = ?3",
+                rusqlite::params![resource, ids.last, ids.reserved],
+            )?;
+        }
+        Ok(())
     }
 
     /// After a rollback: what was given stays given, and marks are written anew.

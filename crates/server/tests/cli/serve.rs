@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::support::{App, NOTES, key_in};
+use crate::support::{App, NOTES, Running, key_in};
 
 #[test]
 fn serve_refuses_to_start_while_the_schema_does_not_match() {
@@ -53,6 +53,33 @@ fn what_was_acknowledged_outlives_a_kill() {
     server.kill();
     let server = app.start("serve");
     assert_eq!(server.get("/api/notes?count=true").json()["count"], 20);
+}
+
+#[test]
+fn ids_go_on_where_they_were_after_a_restart_and_are_not_given_twice_after_a_kill() {
+    for app in [App::notes(), App::notes_on_postgres()] {
+        app.good(&["migrate", "apply"]);
+        let key = app.good(&["key", "create"]).out.trim().to_owned();
+        let add = |server: &Running| server.post("/api/notes", &key, "{\"title\":\"a\"}").json()["id"].as_i64();
+        let server = app.start("serve");
+        assert_eq!((add(&server), add(&server)), (Some(1), Some(2)));
+        assert_eq!(server.terminate(), 0);
+        app.write("three.csv", "title\nthree\n");
+        app.good(&["import", "notes", "three.csv"]);
+        let server = app.start("serve");
+        assert_eq!(add(&server), Some(4));
+        // While a server runs, a command takes its ids from beyond those that the server has reserved.
+        app.good(&["import", "notes", "three.csv"]);
+        let (imported, after) =
+            (server.get("/api/notes?sort=-id&limit=1").json()["items"][0]["id"].as_i64(), add(&server));
+        assert!(imported > Some(4) && after > imported, "{imported:?} {after:?}");
+        let last = format!("/api/notes/{}", after.unwrap_or_default());
+        assert_eq!(server.ask("DELETE", &last, Some(&key), "").expect("an answer").status, 204);
+        server.kill();
+        let server = app.start("serve");
+        assert!(add(&server) > after, "the greatest is gone, and so is its id");
+        assert_eq!(server.terminate(), 0);
+    }
 }
 
 #[test]
