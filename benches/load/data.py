@@ -24,6 +24,10 @@ CREATE TABLE message (
   author_id INTEGER NOT NULL REFERENCES user (id),
   text TEXT NOT NULL,
   created INTEGER NOT NULL);
+CREATE TABLE room_member (
+  room_id INTEGER NOT NULL REFERENCES room (id),
+  user_id INTEGER NOT NULL REFERENCES user (id),
+  PRIMARY KEY (room_id, user_id)) WITHOUT ROWID;
 CREATE INDEX message_room_created ON message (room_id, created);
 """
 
@@ -64,6 +68,7 @@ def write_sqlite(path, rows):
     with db:
         db.executemany("INSERT INTO user VALUES (?, ?)", [(i, f"user{i}") for i in range(1, USERS + 1)])
         db.executemany("INSERT INTO room VALUES (?, ?)", [(i, f"room{i}") for i in range(1, ROOMS + 1)])
+        db.executemany("INSERT INTO room_member VALUES (?, ?)", members())
         db.executemany("INSERT INTO message VALUES (?, ?, ?, ?, ?)", messages(rows))
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
@@ -81,12 +86,17 @@ def write_seed(folder, rows):
         with open(path, "w") as file:
             file.writelines(line(record) + "\n" for record in records)
 
-    write("users", ({"id": i, "name": f"user{i}"} for i in range(1, USERS + 1)))
+    write("users", ({"id": i, "name": f"user{i}", "email": f"user{i}@bench.example"} for i in range(1, USERS + 1)))
     write("rooms", ({"id": i, "name": f"room{i}"} for i in range(1, ROOMS + 1)))
     write("room_members", ({"room": room, "member": user} for room, user in members()))
+    def lines(count):
+        return ({"id": i, "room": room, "author": author, "text": words, "created": timestamp(created)}
+                for i, room, author, words, created in messages(count))
+
     if rows:
-        write("messages", ({"id": i, "room": room, "author": author, "text": words, "created": timestamp(created)}
-                           for i, room, author, words, created in messages(rows)))
+        write("messages", lines(rows))
+        # The same again for members alone (W4); no more of them than are asked for.
+        write("letters", lines(min(rows, REQUESTS)))
 
 
 def write_requests(folder, rows):
@@ -104,6 +114,7 @@ def write_requests(folder, rows):
     write("own.W1.paths", (f"/messages/{i}" for i in ids))
     write("own.W2.paths", (f"/messages?room_id={room}&sort=-created&limit=20" for room in range(1, ROOMS + 1)))
     write("own.W2x.paths", (f"/messages?room_id={room}&sort=-created&limit=20&expand=author" for room in range(1, ROOMS + 1)))
+    write("own.W4.paths", (f"/secure/messages/{i}" for i in range(1, min(rows, REQUESTS) + 1)))
     write("own.W3.paths", ["/messages"])
     write("own.W3.bodies", (json.dumps({"room_id": r, "author_id": a, "text": t}) for r, a, t in new))
     tens = [new[i:i + 10] for i in range(0, 1000, 10)]
@@ -112,6 +123,7 @@ def write_requests(folder, rows):
     write("mainstay.W1.paths", (f"/api/messages/{i}" for i in ids))
     write("mainstay.W2.paths", (f"/api/messages?room={room}&sort=-created&limit=20" for room in range(1, ROOMS + 1)))
     write("mainstay.W2x.paths", (f"/api/messages?room={room}&sort=-created&limit=20&expand=author" for room in range(1, ROOMS + 1)))
+    write("mainstay.W4.paths", (f"/api/letters/{i}" for i in range(1, min(rows, REQUESTS) + 1)))
     write("mainstay.W3.paths", ["/api/messages"])
     write("mainstay.W3.bodies", (json.dumps({"room": r, "author": a, "text": t}) for r, a, t in new))
     write("mainstay.W5.paths", ["/api/batch"])

@@ -2,6 +2,7 @@
 --   PATHS   one request target per line (required)
 --   METHOD  GET, or POST
 --   BODIES  one JSON body per line, for POST
+--   TOKEN   a file with the token to send as `Authorization: Bearer`
 --   SEED    seed of the random choice
 -- All requests are formatted before the clock starts; from then on the client only picks one.
 
@@ -20,6 +21,7 @@ function init()
   local paths = lines(assert(os.getenv("PATHS"), "PATHS is required"))
   local bodies = os.getenv("BODIES") and lines(os.getenv("BODIES")) or {}
   local headers = { Host = wrk.headers["Host"] }
+  if os.getenv("TOKEN") then headers["Authorization"] = "Bearer " .. lines(os.getenv("TOKEN"))[1] end
   if #bodies > 0 then headers["Content-Type"] = "application/json" end
   for i = 1, math.max(#paths, #bodies) do
     ready[i] = wrk.format(method, paths[(i - 1) % #paths + 1], headers, bodies[(i - 1) % math.max(#bodies, 1) + 1])

@@ -21,10 +21,10 @@ SERVER_CORE, CLIENT_CORE = 0, 1
 class Server:
     """One server under test. `workloads` maps a name to its request files (see load.lua) and connections."""
 
-    def __init__(self, name, command, port, ready, workloads, size, cwd=None, environment=None, prepare=None):
+    def __init__(self, name, command, port, ready, workloads, size, cwd=None, environment=None, prepare=None, sign_in=None):
         self.name, self.command, self.port, self.ready = name, command, port, ready
         self.workloads, self.size, self.cwd = workloads, size, cwd
-        self.environment, self.prepare = environment or {}, prepare
+        self.environment, self.prepare, self.sign_in = environment or {}, prepare, sign_in
         self.process, self.log = None, None
 
     def start(self, log_path, nice):
@@ -52,11 +52,14 @@ class Server:
         except OSError:
             return False
 
-    def ask(self, method, path, body=None):
+    def ask(self, method, path, body=None, token=None):
         """(status, JSON or None) of one request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+            headers = {"Content-Type": "application/json"} if body else {}
+            if token:
+                headers["Authorization"] = f"Bearer {token}"
+            connection.request(method, path, body, headers)
             response = connection.getresponse()
             content = response.read()
             is_json = "json" in (response.getheader("Content-Type") or "")
@@ -89,7 +92,13 @@ def check_answers(server):
         if load.get("bodies"):
             with open(load["bodies"]) as file:
                 body = file.readline().strip()
-        status, answer = server.ask("POST" if body else "GET", path, body)
+        token = None
+        if load.get("token"):
+            with open(load["token"]) as file:
+                token = file.readline().strip()
+            if server.ask("GET", path)[0] not in (401, 404):
+                raise RuntimeError(f"{server.name} answers {name} without a token")
+        status, answer = server.ask("POST" if body else "GET", path, body, token)
         kind = name.removesuffix("c1")
         good = {
             "W0": lambda: status == 200,
@@ -97,6 +106,7 @@ def check_answers(server):
             "W2": lambda: status == 200 and is_newest_first(answer),
             "W2x": lambda: status == 200 and is_newest_first(answer) and has_authors(answer),
             "W5": lambda: status in (200, 201) and len(answer if isinstance(answer, list) else answer["results"]) == 10,
+            "W4": lambda: status == 200 and answer["id"] == int(path.rsplit("/", 1)[1]) and len(answer["text"]) > 20,
             "W3": lambda: status == 201 and answer["text"] == json.loads(body)["text"],
         }[kind]()
         if not good:
@@ -120,6 +130,8 @@ def wrk(server, load, seconds, connections, seed, nice):
     environment = dict(os.environ, PATHS=load["paths"], SEED=str(seed), METHOD="POST" if load.get("bodies") else "GET")
     if load.get("bodies"):
         environment["BODIES"] = load["bodies"]
+    if load.get("token"):
+        environment["TOKEN"] = load["token"]
     client = subprocess.Popen(
         ["taskset", "-c", str(CLIENT_CORE), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s",
          "-s", os.path.join(HERE, "load.lua"), f"http://127.0.0.1:{server.port}/"],

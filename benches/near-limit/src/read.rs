@@ -11,12 +11,12 @@ use crate::{Beside, Expanded, Message, User};
 const SELECT_ONE: &str = "SELECT id, room_id, author_id, text, created FROM message WHERE id = ?1";
 const SELECT_NEWEST: &str = "SELECT id, room_id, author_id, text, created FROM message \
                              WHERE room_id = ?1 ORDER BY created DESC LIMIT ?2";
-
+const SELECT_SECURE: &str = "SELECT m.id, m.room_id, m.author_id, m.text, m.created FROM message AS m \
+                             JOIN room_member AS r ON r.room_id = m.room_id AND r.user_id = ?2 WHERE m.id = ?1";
 const SELECT_EXPANDED: &str = "SELECT m.id, m.room_id, m.author_id, m.text, m.created, u.id, u.name \
                                FROM message AS m JOIN user AS u ON u.id = m.author_id \
                                WHERE m.room_id = ?1 ORDER BY m.created DESC LIMIT ?2";
-const SELECT_ALL: &str =
-    "SELECT id, room_id, author_id, text, created FROM message WHERE id > ?1 ORDER BY id LIMIT ?2";
+const SELECT_ALL: &str = "SELECT id, room_id, author_id, text, created FROM message WHERE id > ?1 ORDER BY id LIMIT ?2";
 /// Rows of an export that are read at once: some hundred kilobytes.
 const CHUNK: i64 = 1000;
 
@@ -24,12 +24,10 @@ const CHUNK: i64 = 1000;
 pub(crate) enum Read {
     /// One message.
     One { id: i64 },
+    /// One message of a room that this user is a member of.
+    Secure { id: i64, user: i64 },
     /// The newest messages of a room, perhaps with their authors.
-    List {
-        room: i64,
-        limit: i64,
-        expand: bool,
-    },
+    List { room: i64, limit: i64, expand: bool },
 }
 
 /// Answers reads as JSON bytes.
@@ -52,9 +50,7 @@ impl Reader {
     /// it first reads.
     pub(crate) fn open(database: &str, readers: &str) -> Result<Self, Box<dyn Error>> {
         if readers == "inline" {
-            return Ok(Self::Inline {
-                database: database.to_owned(),
-            });
+            return Ok(Self::Inline { database: database.to_owned() });
         }
         let (jobs, queue) = unbounded::<Job>();
         for _ in 0..readers.parse::<usize>()? {
@@ -120,9 +116,7 @@ fn send_all(database: &str, chunks: &mpsc::Sender<Vec<u8>>) -> Result<(), Box<dy
 fn connect(database: &str) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(database, flags)?;
-    connection.execute_batch(
-        "PRAGMA query_only = ON; PRAGMA mmap_size = 268435456; PRAGMA cache_size = -16000;",
-    )?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA mmap_size = 268435456; PRAGMA cache_size = -16000;")?;
     Ok(connection)
 }
 
@@ -133,21 +127,18 @@ fn run(connection: &Connection, what: &Read) -> Option<Vec<u8>> {
             let message = statement.query_row([id], message_of).optional().ok()??;
             serde_json::to_vec(&message).ok()
         }
-        Read::List {
-            room,
-            limit,
-            expand: true,
-        } => {
+        Read::Secure { id, user } => {
+            let mut statement = connection.prepare_cached(SELECT_SECURE).ok()?;
+            let message = statement.query_row([id, user], message_of).optional().ok()??;
+            serde_json::to_vec(&message).ok()
+        }
+        Read::List { room, limit, expand: true } => {
             let mut statement = connection.prepare_cached(SELECT_EXPANDED).ok()?;
             let rows = statement.query_map([room, limit], expanded_of).ok()?;
             let messages = rows.collect::<rusqlite::Result<Vec<Expanded>>>().ok()?;
             serde_json::to_vec(&messages).ok()
         }
-        Read::List {
-            room,
-            limit,
-            expand: false,
-        } => {
+        Read::List { room, limit, expand: false } => {
             let mut statement = connection.prepare_cached(SELECT_NEWEST).ok()?;
             let rows = statement.query_map([room, limit], message_of).ok()?;
             let messages = rows.collect::<rusqlite::Result<Vec<Message>>>().ok()?;
@@ -157,10 +148,7 @@ fn run(connection: &Connection, what: &Read) -> Option<Vec<u8>> {
 }
 
 fn expanded_of(row: &Row<'_>) -> rusqlite::Result<Expanded> {
-    let author = User {
-        id: row.get(5)?,
-        name: row.get(6)?,
-    };
+    let author = User { id: row.get(5)?, name: row.get(6)? };
     Ok(Expanded {
         id: row.get(0)?,
         room_id: row.get(1)?,

@@ -14,8 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::Message;
 
-const INSERT: &str =
-    "INSERT INTO message (room_id, author_id, text, created) VALUES (?1, ?2, ?3, ?4)";
+const INSERT: &str = "INSERT INTO message (room_id, author_id, text, created) VALUES (?1, ?2, ?3, ?4)";
 /// The most inserts in one transaction.
 const LARGEST_GROUP: usize = 1024;
 
@@ -112,11 +111,7 @@ fn write(connection: &Connection, queue: &Receiver<Job>) -> rusqlite::Result<()>
                     connection.prepare_cached("RELEASE batch")?.execute([])?;
                 }
             }
-            next = if done.len() < LARGEST_GROUP {
-                queue.try_recv().ok()
-            } else {
-                None
-            };
+            next = if done.len() < LARGEST_GROUP { queue.try_recv().ok() } else { None };
         }
         connection.execute_batch("COMMIT")?;
         for waiting in done.drain(..) {
@@ -131,26 +126,14 @@ fn write(connection: &Connection, queue: &Receiver<Job>) -> rusqlite::Result<()>
 }
 
 fn store(connection: &Connection, new: NewMessage) -> rusqlite::Result<Message> {
-    let NewMessage {
-        room_id,
-        author_id,
-        text,
-    } = new;
+    let NewMessage { room_id, author_id, text } = new;
     let created = now_ms();
     let mut insert = connection.prepare_cached(INSERT)?;
     let id = insert.insert(params![room_id, author_id, text, created])?;
-    Ok(Message {
-        id,
-        room_id,
-        author_id,
-        text,
-        created,
-    })
+    Ok(Message { id, room_id, author_id, text, created })
 }
 
 fn now_ms() -> i64 {
-    let since_1970 = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }

@@ -18,8 +18,7 @@ use serde::Deserialize;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const INSERT: &str =
-    "INSERT INTO message (id, room_id, author_id, text, created) VALUES (?1, ?2, ?3, ?4, ?5)";
+const INSERT: &str = "INSERT INTO message (id, room_id, author_id, text, created) VALUES (?1, ?2, ?3, ?4, ?5)";
 /// Lines in one transaction, as in Mainstay's.
 const GROUP: usize = 500;
 

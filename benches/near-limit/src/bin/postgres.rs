@@ -31,8 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SELECT_ONE: &str = "SELECT id, room_id, author_id, text, created FROM message WHERE id = $1";
 const SELECT_NEWEST: &str = "SELECT id, room_id, author_id, text, created FROM message \
                              WHERE room_id = $1 ORDER BY created DESC LIMIT $2";
-const INSERT: &str =
-    "INSERT INTO message (room_id, author_id, text, created) VALUES ($1, $2, $3, $4) RETURNING id";
+const INSERT: &str = "INSERT INTO message (room_id, author_id, text, created) VALUES ($1, $2, $3, $4) RETURNING id";
 
 #[derive(Serialize)]
 struct Message {
@@ -64,19 +63,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let manager = Manager::from_config(
         env::var("DATABASE")?.parse()?,
         NoTls,
-        ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        },
+        ManagerConfig { recycling_method: RecyclingMethod::Fast },
     );
     let pool = Pool::builder(manager).max_size(connections).build()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async move {
-        let routes = Router::new()
-            .route("/messages", get(list).post(create))
-            .route("/messages/{id}", get(one))
-            .with_state(pool);
+        let routes =
+            Router::new().route("/messages", get(list).post(create)).route("/messages/{id}", get(one)).with_state(pool);
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
         // A connection that refuses TCP_NODELAY is only slower; it still gets its answer.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
@@ -114,44 +107,23 @@ async fn find_newest(pool: &Pool, params: &ListParams) -> Result<Option<Vec<u8>>
 }
 
 async fn insert(pool: &Pool, body: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-    let NewMessage {
-        room_id,
-        author_id,
-        text,
-    } = serde_json::from_slice(body)?;
+    let NewMessage { room_id, author_id, text } = serde_json::from_slice(body)?;
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH)?;
     let created = i64::try_from(since_1970.as_millis())?;
     let client = pool.get().await?;
     let statement = client.prepare_cached(INSERT).await?;
-    let row = client
-        .query_one(&statement, &[&room_id, &author_id, &text, &created])
-        .await?;
-    Ok(Some(serde_json::to_vec(&Message {
-        id: row.get(0),
-        room_id,
-        author_id,
-        text,
-        created,
-    })?))
+    let row = client.query_one(&statement, &[&room_id, &author_id, &text, &created]).await?;
+    Ok(Some(serde_json::to_vec(&Message { id: row.get(0), room_id, author_id, text, created })?))
 }
 
 fn message_of(row: &Row) -> Message {
-    Message {
-        id: row.get(0),
-        room_id: row.get(1),
-        author_id: row.get(2),
-        text: row.get(3),
-        created: row.get(4),
-    }
+    Message { id: row.get(0), room_id: row.get(1), author_id: row.get(2), text: row.get(3), created: row.get(4) }
 }
 
 fn answer(status: StatusCode, body: Result<Option<Vec<u8>>, Fault>) -> Response {
     let (status, body) = match body {
         Ok(Some(body)) => (status, body),
-        Ok(None) => (
-            StatusCode::NOT_FOUND,
-            b"{\"error\":\"not found\"}".to_vec(),
-        ),
+        Ok(None) => (StatusCode::NOT_FOUND, b"{\"error\":\"not found\"}".to_vec()),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
     };
     let mut response = Response::new(Body::from(body));
