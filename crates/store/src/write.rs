@@ -63,7 +63,7 @@ async fn make<T: Tx>(
     let own = method.map(|method| Caller { method, ..caller.clone() });
     let mut path = Path { tx, caller: own.as_ref().unwrap_or(caller), plan: &plan };
     written.push(match kind {
-        OperationKind::Create { record, given } => path.create(record, &given).await?,
+        OperationKind::Create { record, given } => path.create(record, &given, &Precondition::None).await?,
         OperationKind::Upsert { record, given, by } => path.upsert(record, &given, &by).await?,
         OperationKind::Replace { id, record, given, precondition, or_create } => {
             path.replace(&id, record, &given, &precondition, or_create).await?
@@ -104,8 +104,14 @@ struct Path<'a, T> {
 }
 
 impl<'a, T: Tx> Path<'a, T> {
-    async fn create(&mut self, mut record: Record, given: &[FieldIndex]) -> Result<Written, Problem> {
+    async fn create(
+        &mut self,
+        mut record: Record,
+        given: &[FieldIndex],
+        precondition: &Precondition,
+    ) -> Result<Written, Problem> {
         self.may_create(&record, given).await?;
+        require(precondition, None)?;
         let plan = self.plan;
         let outcome = self.tx.create(&plan.catalog, plan.resource, &mut record, self.caller).await;
         outcome.map_err(|problem| self.discreet(problem))?;
@@ -141,7 +147,6 @@ impl<'a, T: Tx> Path<'a, T> {
             if !or_create {
                 return Err(Problem::not_found());
             }
-            require(precondition, None)?;
             // A creation's input was held against this when it was read; a replacement's could not be, as it may leave out
             // what the record has already.
             record.values[0] = id.clone();
@@ -150,10 +155,9 @@ impl<'a, T: Tx> Path<'a, T> {
             if !flaws.is_empty() {
                 return Err(Problem::validation(flaws));
             }
-            return self.create(record, given).await;
+            return self.create(record, given, precondition).await;
         };
         self.readable(&old).await?;
-        require(precondition, Some(old.revision))?;
         let seen = self.visible(&old).await?;
         let resource = self.resource();
         let mut flaws = Vec::new();
@@ -175,7 +179,7 @@ impl<'a, T: Tx> Path<'a, T> {
         if !flaws.is_empty() {
             return Err(Problem::validation(flaws));
         }
-        let new = self.change(old, record).await?;
+        let new = self.change(old, record, precondition).await?;
         self.written(Action::Updated, new).await
     }
 
@@ -186,13 +190,17 @@ impl<'a, T: Tx> Path<'a, T> {
         precondition: &Precondition,
     ) -> Result<Written, Problem> {
         let old = self.fetch_readable(id, Purpose::Change).await?;
-        require(precondition, Some(old.revision))?;
-        let new = self.edit(old, edits).await?;
+        let new = self.edit(old, edits, precondition).await?;
         self.written(Action::Updated, new).await
     }
 
     /// Changes some fields of a record that was fetched and may be read.
-    async fn edit(&mut self, old: Record, edits: Vec<(FieldIndex, rules::plan::Edit)>) -> Result<Record, Problem> {
+    async fn edit(
+        &mut self,
+        old: Record,
+        edits: Vec<(FieldIndex, rules::plan::Edit)>,
+        precondition: &Precondition,
+    ) -> Result<Record, Problem> {
         let resource = self.resource();
         let mut new = old.clone();
         let mut flaws = Vec::new();
@@ -220,13 +228,13 @@ impl<'a, T: Tx> Path<'a, T> {
         if !flaws.is_empty() {
             return Err(Problem::validation(flaws));
         }
-        self.change(old, new).await
+        self.change(old, new, precondition).await
     }
 
     async fn delete(&mut self, id: &Value, precondition: &Precondition) -> Result<Written, Problem> {
         let old = self.fetch_readable(id, Purpose::Remove).await?;
-        require(precondition, Some(old.revision))?;
         self.may_delete(&old).await?;
+        require(precondition, Some(old.revision))?;
         let visible = self.mask(&old).await?;
         cascade::remove(self.tx, &self.plan.catalog, self.caller, self.plan.resource, old.clone()).await?;
         Ok(Written { action: Action::Deleted, plan: Arc::clone(self.plan), record: old, visible: Some(visible) })
@@ -239,8 +247,10 @@ impl<'a, T: Tx> Path<'a, T> {
         Err(self.denied(&format!("you may not delete this record of {}", self.resource().name)))
     }
 
-    /// Turns one state of a record into another, where rules and validation let it.
-    async fn change(&mut self, old: Record, mut new: Record) -> Result<Record, Problem> {
+    /// Turns one state of a record into another, where rules and validation let it. The precondition is the last that is
+    /// asked: it counts only where the request would do something without it (RFC 9110, 13.2.1), so that a 412 tells nobody
+    /// of changes to a record that they may not change.
+    async fn change(&mut self, old: Record, mut new: Record, precondition: &Precondition) -> Result<Record, Problem> {
         let resource = self.resource();
         people::settle(self.plan, &old, &mut new);
         if !self.holds(&self.plan.update, Some(&old), Some(&new)).await? {
@@ -251,6 +261,7 @@ impl<'a, T: Tx> Path<'a, T> {
         if !flaws.is_empty() {
             return Err(Problem::validation(flaws));
         }
+        require(precondition, Some(old.revision))?;
         let changed: Vec<FieldIndex> = resource.indices().filter(|field| old.get(*field) != new.get(*field)).collect();
         if changed.is_empty() {
             return Ok(old);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::{Action, Code, FieldIndex, Flaw, Problem, Record, Value, problem::Place};
-use rules::plan::{Act, Edit, Read, Written};
+use rules::plan::{Act, Edit, Precondition, Read, Written};
 
 use super::{Path, cascade};
 use crate::transaction::{Purpose, Tx};
@@ -34,7 +34,8 @@ impl<T: Tx> Path<'_, T> {
         let mut written = Vec::with_capacity(ids.len());
         for id in ids {
             let Some(old) = self.fetch(id, Purpose::Change).await? else { continue };
-            let new = self.edit(old, edits.to_vec()).await.map_err(|problem| of_record(problem, id))?;
+            let new =
+                self.edit(old, edits.to_vec(), &Precondition::None).await.map_err(|problem| of_record(problem, id))?;
             written.push(self.done(Action::Updated, new));
         }
         Ok(written)

@@ -1,7 +1,7 @@
 //! A creation that changes the record which is there already instead.
 
 use model::{Code, FieldIndex, Flaw, Problem, Record, problem::Place};
-use rules::plan::{Edit, Written};
+use rules::plan::{Edit, Precondition, Written};
 
 use super::{Path, checks::require_fields};
 use crate::{
@@ -25,7 +25,7 @@ impl<T: Tx> Path<'_, T> {
         };
         let Some(old) = old else {
             self.complete(&record)?;
-            let outcome = self.create(record, given).await;
+            let outcome = self.create(record, given, &Precondition::None).await;
             if outcome.as_ref().is_err_and(|problem| is_about(problem, self.resource(), by)) {
                 self.tx.lost_race();
             }
@@ -44,7 +44,7 @@ impl<T: Tx> Path<'_, T> {
         }
         let changed = given.iter().filter(|field| !by.contains(field));
         let edits = changed.map(|field| (*field, Edit::Set(record.get(*field).clone()))).collect();
-        let new = self.edit(old, edits).await?;
+        let new = self.edit(old, edits, &Precondition::None).await?;
         self.written(model::Action::Updated, new).await
     }
 

@@ -162,6 +162,13 @@ both! {
         };
         let second = patch(tag.clone(), r#"{"stock":1}"#).await.expect(200).header("etag").to_owned();
         patch(tag.clone(), r#"{"stock":2}"#).await.expect(412);
+        // What would be refused without a precondition is refused for that reason (RFC 9110, 13.2.1).
+        patch(tag.clone(), r#"{"title":"forbidden"}"#).await.expect(401);
+        patch(tag.clone(), r#"{"views":9}"#).await.expect(422);
+        let bound = [("content-type", "application/json"), ("if-match", tag.as_str())];
+        person.send(Method::PUT, &path, &bound, r#"{"title":"forbidden"}"#).await.expect(401);
+        let sold = person.post("/api/items", json!({"sku": "b", "stock": 1})).await.expect(201).header("location").to_owned();
+        person.send(Method::DELETE, &sold, &[("if-match", "\"stale\"")], "").await.expect(401);
         patch(format!("\"nonsense\", {second}"), r#"{"stock":2}"#).await.expect(200);
         patch("*".to_owned(), r#"{"stock":0}"#).await.expect(200);
         person.send(Method::DELETE, &path, &[("if-match", tag.as_str())], "").await.expect(412);
