@@ -1,8 +1,11 @@
 //! `Idempotency-Key`: what a client calls a request that it may send again.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
-use engine::{Engine, Once, Outcome, Task};
+use engine::{Done, Engine, Once, Outcome, Task};
 use http::{HeaderValue, Response};
 use model::{Code, Problem};
 use serde_json::Value as Json;
@@ -14,10 +17,11 @@ use crate::answer::{Form, reply};
 /// The most characters of a key.
 const LONGEST: usize = 255;
 
-/// Makes a write and answers it: where the request has a key, only if it was not made before.
+/// Makes a write and answers it: where the request has a key, only if it was not made before. How many records a filter
+/// means is known when they are changed, so what they cost beyond the request itself is charged then.
 pub(crate) async fn write(
     engine: &Engine,
-    request: &Request<'_>,
+    request: &mut Request<'_>,
     task: Task<'_>,
     body: Option<&Json>,
     form: Form,
@@ -28,21 +32,39 @@ pub(crate) async fn write(
     };
     let (Some(key), Some(body)) = (key, body) else {
         let done = engine.write(request.caller(), task).await?;
+        request.owe(changed(&done));
         return Ok(reply(form.encode(&done)));
+    };
+    let count = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&count);
+    let encode = move |done: &Done| {
+        counted.store(changed(done), Ordering::Relaxed);
+        form.encode(done)
     };
     let once = Once {
         key: key.to_owned(),
         path: request.path.to_owned(),
         request: digest(request, body),
-        encode: Arc::new(move |done| form.encode(done)),
+        encode: Arc::new(encode),
     };
     match engine.write_once(request.caller(), task, &once).await? {
-        Outcome::Made(kept) => Ok(reply(kept)),
+        Outcome::Made(kept) => {
+            request.owe(count.load(Ordering::Relaxed));
+            Ok(reply(kept))
+        }
         Outcome::Again(kept) => {
             let mut reply = reply(kept);
             reply.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
             Ok(reply)
         }
+    }
+}
+
+/// How many records a write by a filter has changed; other writes are charged before they are made.
+fn changed(done: &Done) -> u32 {
+    match done {
+        Done::Count(count) => u32::try_from(*count).unwrap_or(u32::MAX),
+        Done::One(_) | Done::Several { .. } | Done::Gone | Done::Batch(_) => 0,
     }
 }
 

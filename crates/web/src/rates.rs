@@ -150,6 +150,24 @@ impl Rates {
         self.charge_all(account, who, vec![0; self.rules.len()], operations)
     }
 
+    /// Charges operations that were made on records below the path of a request, by `method` and a `path` that stands for
+    /// theirs: under the rates of the request's own path all of them but one, and under other rates those that fall under
+    /// them. Nothing is refused; what the caller has not left, it owes.
+    pub(crate) fn owe(&self, account: &mut Account, who: Who<'_>, method: &str, path: &str, operations: u32) {
+        let path = pattern::plain(path);
+        for (index, rule) in self.rules.iter().enumerate() {
+            let own = account.standings.iter().any(|standing| standing.rule == index);
+            let cost = match (own, rule.pattern.holds(method, &path)) {
+                (true, _) => operations.saturating_sub(1),
+                (false, true) => operations,
+                (false, false) => continue,
+            };
+            let interval = rule.rate.interval();
+            let used = self.table.owe(self.key(index, who), interval * u64::from(cost));
+            self.note(account, index, used, used);
+        }
+    }
+
     fn charge_all(&self, account: &mut Account, who: Who<'_>, mut costs: Vec<u32>, all: u32) -> Result<(), Problem> {
         for standing in &account.standings {
             costs[standing.rule] = all.saturating_sub(1);
@@ -171,18 +189,29 @@ impl Rates {
         let interval = rule.rate.interval();
         let room = interval * u64::from(rule.rate.burst);
         let outcome = self.table.take(self.key(index, who), interval * u64::from(cost), room);
-        let (used, wait) = match outcome {
-            Ok(used) => (used, None),
-            Err(wait) => (room, Some(wait)),
-        };
+        match outcome {
+            Ok(used) => {
+                self.note(account, index, used, used);
+                Ok(())
+            }
+            Err(wait) => {
+                self.note(account, index, room, wait);
+                Err(refusal(&rule.rate, cost, wait))
+            }
+        }
+    }
+
+    /// Notes how a caller stands with a rate: what is used of it, and when that will be back.
+    fn note(&self, account: &mut Account, index: usize, used: u64, back: u64) {
+        let rate = &self.rules[index].rate;
+        let interval = rate.interval();
+        let room = interval * u64::from(rate.burst);
         let left = u32::try_from(room.saturating_sub(used) / interval).unwrap_or(u32::MAX);
-        let reset = wait.unwrap_or(used).div_ceil(1_000_000);
-        let standing = Standing { rule: index, left, reset };
+        let standing = Standing { rule: index, left, reset: back.div_ceil(1_000_000) };
         match account.standings.iter_mut().find(|known| known.rule == index) {
             Some(known) => *known = standing,
             None => account.standings.push(standing),
         }
-        wait.map_or(Ok(()), |wait| Err(refusal(&rule.rate, cost, wait)))
     }
 
     fn key(&self, index: usize, who: Who<'_>) -> u64 {

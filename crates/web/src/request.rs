@@ -103,6 +103,14 @@ impl<'a> Request<'a> {
         rates.more(&mut self.account, who, operations)
     }
 
+    /// Charges operations that were made already, for nobody knew how many they would be: a write of all records that a
+    /// filter means. The caller owes what it has not left.
+    pub fn owe(&mut self, operations: u32) {
+        let Some(rates) = self.rates.filter(|_| operations > 0) else { return };
+        let who = Who { address: self.address, identity: &self.identity };
+        rates.owe(&mut self.account, who, self.method.as_str(), &format!("{}/*", self.path), operations);
+    }
+
     /// Charges the request itself, before or after it is known who asks.
     pub(crate) fn charge_itself(&mut self, identified: bool) -> Result<(), Problem> {
         let Some(rates) = self.rates else { return Ok(()) };

@@ -164,6 +164,26 @@ both! {
         assert_eq!((elsewhere("2001:db8::2").await, elsewhere("2001:db8::3").await), (200, 429), "a /64 is one");
     }
 
+    async fn a_write_by_filter_costs_what_it_changes(app) using LIMITED {
+        let person = app.stranger();
+        let many: Vec<Json> = (0..6).map(|number| json!({"text": number.to_string()})).collect();
+        let left = |reply: &testkit::Reply| reply.header("ratelimit").split(',').next().unwrap_or("").to_owned();
+        let made = person.post("/api/notes", Json::Array(many)).await.expect(201);
+        assert!(left(&made).starts_with("\"/api/*\";r=14;"), "{}", left(&made));
+        let none = person.delete("/api/notes?text=nothing").await.expect(200);
+        assert!(left(&none).starts_with("\"/api/*\";r=13;"), "{}", left(&none));
+        let gone = person.delete("/api/notes?filter=true").await.expect(200);
+        assert_eq!(gone.json()["count"], 6);
+        assert!(left(&gone).starts_with("\"/api/*\";r=7;"), "{}", left(&gone));
+        let many: Vec<Json> = (0..5).map(|number| json!({"text": number.to_string()})).collect();
+        person.post("/api/notes", Json::Array(many)).await.expect(201);
+        let owed = person.delete("/api/notes?filter=true").await.expect(200);
+        assert!(left(&owed).starts_with("\"/api/*\";r=0;"), "{}", left(&owed));
+        let refused = person.get("/api/notes").await.expect(429);
+        let wait: u64 = refused.header("retry-after").parse().expect("seconds");
+        assert!(wait > 3 * 180, "three operations are owed, and one is wanted: {wait}");
+    }
+
     async fn traces_go_on(app) using APP {
         let person = app.stranger();
         let sent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

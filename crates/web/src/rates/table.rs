@@ -47,11 +47,17 @@ impl Table {
         if used > room {
             return Err(used - room);
         }
-        if shard.len() >= MOST && !shard.contains_key(&key) {
-            make_room(&mut shard, now);
-        }
-        shard.insert(key, then);
+        keep(&mut shard, key, then, now);
         Ok(used)
+    }
+
+    /// Uses `cost`, however much is left. Returns what is used now, which may be more than there is room for.
+    pub(super) fn owe(&self, key: u64, cost: u64) -> u64 {
+        let now = self.now();
+        let mut shard = self.shards[key as usize % SHARDS].lock();
+        let then = shard.get(&key).copied().unwrap_or(0).max(now).saturating_add(cost);
+        keep(&mut shard, key, then, now);
+        then - now
     }
 
     /// Gives back what was used in vain.
@@ -64,6 +70,13 @@ impl Table {
     fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
+}
+
+fn keep(shard: &mut HashMap<u64, u64>, key: u64, then: u64, now: u64) {
+    if shard.len() >= MOST && !shard.contains_key(&key) {
+        make_room(shard, now);
+    }
+    shard.insert(key, then);
 }
 
 /// Forgets those that have everything back; where there is none, the one of a few that has used least.
