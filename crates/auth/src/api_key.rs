@@ -20,7 +20,12 @@ use parking_lot::Mutex;
 use serde_json::Value as Json;
 use store::{Row, Statement};
 
-use crate::{People, secret};
+use crate::{
+    People,
+    identify::{Grant, Identified},
+    secret,
+    standing::Standings,
+};
 
 /// How long a key that was found is taken as known without asking the database: other nodes follow a revocation within it.
 const REMEMBERED: Duration = Duration::from_secs(2);
@@ -41,8 +46,23 @@ pub(crate) struct Keys {
 struct Remembered {
     since: Instant,
     person: Option<String>,
-    identity: Arc<Identity>,
+    identified: Identified,
     expires_at: i64,
+}
+
+/// A key as it was shown.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    id: Arc<str>,
+    hash: [u8; 32],
+}
+
+impl Shown {
+    /// None for what is no key.
+    fn read(text: &str) -> Option<Self> {
+        let (id, _) = text.strip_prefix("msk_")?.split_once('_')?;
+        (!id.contains('\0')).then(|| Self { id: id.into(), hash: secret::hash(text) })
+    }
 }
 
 /// A key that was just made.
@@ -168,38 +188,40 @@ impl Stored {
 
 impl Keys {
     /// Whose key this is, and what it may.
-    pub(crate) async fn identify(&self, engine: &Arc<Engine>, text: &str, now: i64) -> Result<Arc<Identity>, Problem> {
-        let refused = || Problem::new(Code::BadCredentials, "the key is not valid");
-        let shown = secret::hash(text);
-        let known = self.remembered.lock().get(&shown).cloned();
+    pub(crate) async fn identify(
+        &self,
+        engine: &Arc<Engine>,
+        standings: &Standings,
+        text: &str,
+        now: i64,
+    ) -> Result<Identified, Problem> {
+        let shown = Shown::read(text).ok_or_else(refused)?;
+        let known = self.remembered.lock().get(&shown.hash).cloned();
         if let Some(known) = known
             && known.since.elapsed() < REMEMBERED
             && now < known.expires_at
         {
-            return Ok(known.identity);
+            return Ok(known.identified);
         }
         let changes = self.changes.load(Ordering::Acquire);
-        let id =
-            text.strip_prefix("msk_").and_then(|rest| rest.split_once('_')).map(|(id, _)| id).ok_or_else(refused)?;
-        if id.contains('\0') {
-            return Err(refused());
-        }
-        let find = "SELECT hash, roles, person, scopes, expires_at, used_at FROM _keys WHERE id = $1";
-        let rows = engine.store().own_read(Statement::new(find, [id.into()])).await?;
-        let stored = rows.first().and_then(Stored::read).ok_or_else(refused)?;
-        if !secret::same(&stored.hash, &shown) || stored.expires_at <= now {
-            return Err(refused());
-        }
-        let identity = Arc::new(stand_for(engine, id, &stored).await?.ok_or_else(refused)?);
-        note_use(engine, id, stored.used_at, now);
-        let remembered = Remembered {
-            since: Instant::now(),
-            person: stored.person,
-            identity: Arc::clone(&identity),
-            expires_at: stored.expires_at,
-        };
-        self.remember(shown, remembered, changes);
-        Ok(identity)
+        let (stored, identity) = look(engine, &shown, now).await?;
+        note_use(engine, &shown.id, stored.used_at, now);
+        let (hash, expires_at) = (shown.hash, stored.expires_at);
+        // What changes its owner changes what it may, and so does its end.
+        let standing = standings.of(&format!("key:{}", shown.id), stored.person.as_deref().unwrap_or_default());
+        let identified = Identified { identity, grant: Some(Grant { standing, expires_at, key: Some(shown) }) };
+        let remembered =
+            Remembered { since: Instant::now(), person: stored.person, identified: identified.clone(), expires_at };
+        self.remember(hash, remembered, changes);
+        Ok(identified)
+    }
+
+    /// Who a key stands for now whose answer goes on.
+    ///
+    /// # Errors
+    /// 401 where it has ended.
+    pub(crate) async fn again(&self, engine: &Arc<Engine>, shown: &Shown, now: i64) -> Result<Arc<Identity>, Problem> {
+        look(engine, shown, now).await.map(|(_, identity)| identity)
     }
 
     fn remember(&self, shown: [u8; 32], remembered: Remembered, changes: u64) {
@@ -222,6 +244,22 @@ impl Keys {
             None => all.clear(),
         }
     }
+}
+
+fn refused() -> Problem {
+    Problem::new(Code::BadCredentials, "the key is not valid")
+}
+
+/// Asks the database for a key, and for whom it stands for.
+async fn look(engine: &Arc<Engine>, shown: &Shown, now: i64) -> Result<(Stored, Arc<Identity>), Problem> {
+    let find = "SELECT hash, roles, person, scopes, expires_at, used_at FROM _keys WHERE id = $1";
+    let rows = engine.store().own_read(Statement::new(find, [(*shown.id).into()])).await?;
+    let stored = rows.first().and_then(Stored::read).ok_or_else(refused)?;
+    if !secret::same(&stored.hash, &shown.hash) || stored.expires_at <= now {
+        return Err(refused());
+    }
+    let identity = stand_for(engine, &shown.id, &stored).await?.ok_or_else(refused)?;
+    Ok((stored, Arc::new(identity)))
 }
 
 /// The identity of a key; none where its owner is nobody any more.

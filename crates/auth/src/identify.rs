@@ -6,7 +6,9 @@ use model::{Code, Problem, caller::Identity};
 use store::Statement;
 
 use crate::{
-    Auth, People, secret,
+    Auth, People,
+    api_key::Shown,
+    secret,
     session::{Session, micros},
     standing::{Remembered, Standing},
     token::{self, Parties},
@@ -22,17 +24,19 @@ const NOTED_EVERY: i64 = 60_000_000;
 pub struct Identified {
     /// Who.
     pub identity: Arc<Identity>,
-    /// A session's; none for strangers and keys.
+    /// A session's or a key's; none for strangers.
     pub grant: Option<Grant>,
 }
 
 /// The right by which somebody asks, which may end while an answer goes on.
 #[derive(Debug, Clone)]
 pub struct Grant {
-    /// The session.
+    /// The session, or the key.
     pub standing: Arc<Standing>,
     /// When the token ends that was shown: microseconds of UTC; `i64::MAX` for a cookie.
     pub expires_at: i64,
+    /// The key that was shown, where it was one.
+    pub(crate) key: Option<Shown>,
 }
 
 impl Auth {
@@ -50,8 +54,7 @@ impl Auth {
         if token::is_token(text) {
             return self.identify_token(text).await;
         }
-        let identity = self.keys.identify(&self.engine, text, self.now()).await?;
-        Ok(Identified { identity, grant: None })
+        self.keys.identify(&self.engine, &self.standings, text, self.now()).await
     }
 
     async fn identify_token(&self, text: &str) -> Result<Identified, Problem> {
@@ -114,7 +117,7 @@ impl Auth {
             Some(identity) => identity,
             None => self.look(&standing, now).await?,
         };
-        Ok(Identified { identity, grant: Some(Grant { standing, expires_at }) })
+        Ok(Identified { identity, grant: Some(Grant { standing, expires_at, key: None }) })
     }
 
     /// Who somebody is now whose answer goes on.
@@ -125,6 +128,9 @@ impl Auth {
         let now = self.now();
         if grant.expires_at <= now {
             return Err(token::expired());
+        }
+        if let Some(key) = &grant.key {
+            return self.keys.again(&self.engine, key, now).await;
         }
         match grant.standing.identity(now) {
             Some(identity) if !self.is_deaf() => Ok(identity),
@@ -192,7 +198,7 @@ impl Auth {
     }
 
     /// Whether so long nothing has come from the database that what is remembered may be wrong.
-    fn is_deaf(&self) -> bool {
+    pub(crate) fn is_deaf(&self) -> bool {
         self.since_start() - self.heard.load(Ordering::Relaxed) > DEAF
     }
 

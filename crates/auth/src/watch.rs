@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Weak, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use model::Problem;
@@ -11,12 +11,15 @@ use store::Statement;
 
 use crate::Auth;
 
-/// Time between two looks: with the time that a look takes, well under the two seconds within which nodes follow.
+/// Time between two looks: with the time that a look takes, well under the two seconds within which nodes follow. Where the
+/// database tells of changes, a look follows at once.
 const EVERY: Duration = Duration::from_secs(1);
+/// The least time between two looks; four times what the last one took, where that is more.
+const GAP: Duration = Duration::from_millis(50);
 /// How far back a look reaches, so that nodes whose clocks differ miss nothing: microseconds.
 const BACK: i64 = 60_000_000;
-/// Looks between two sweeps.
-const SWEEP: u32 = 60;
+/// Time between two sweeps.
+const SWEEP: Duration = Duration::from_secs(60);
 /// How long the audit log is kept: microseconds (400 days).
 const AUDIT: i64 = 400 * 86_400_000_000;
 
@@ -39,48 +42,67 @@ impl Auth {
     /// Watches until the identity is dropped.
     pub async fn watch(auth: Weak<Self>) {
         let mut seen: Option<HashMap<String, i64>> = None;
-        let mut ticks = tokio::time::interval(EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut looks = 0;
+        let Some(mut told) = auth.upgrade().map(|auth| auth.store().people_told()) else { return };
+        let mut swept = Instant::now();
         loop {
-            ticks.tick().await;
-            let Some(auth) = auth.upgrade() else { return };
-            if let Err(problem) = auth.look_around(&mut seen, looks).await {
-                tracing::warn!(cause = problem.cause, "could not ask the database who has changed; asking again");
+            let began = Instant::now();
+            {
+                let Some(auth) = auth.upgrade() else { return };
+                if let Err(problem) = auth.look_around(&mut seen).await {
+                    tracing::warn!(cause = problem.cause, "could not ask the database who has changed; asking again");
+                }
+                if swept.elapsed() >= SWEEP {
+                    swept = Instant::now();
+                    if let Err(problem) = auth.sweep(auth.now()).await {
+                        tracing::warn!(cause = problem.cause, "what is over could not be deleted; trying again later");
+                    }
+                }
             }
-            looks = (looks + 1) % SWEEP;
+            tokio::time::sleep(GAP.max(began.elapsed() * 4).min(EVERY)).await;
+            tokio::select! {
+                () = tokio::time::sleep(EVERY.saturating_sub(began.elapsed())) => {}
+                heard = told.changed() => if heard.is_err() {
+                    // Nobody tells any more; the clock does.
+                    tokio::time::sleep(EVERY.saturating_sub(began.elapsed())).await;
+                },
+            }
         }
     }
 
-    async fn look_around(self: &Arc<Self>, seen: &mut Option<HashMap<String, i64>>, looks: u32) -> Result<(), Problem> {
-        let now = self.now();
+    async fn look_around(self: &Arc<Self>, seen: &mut Option<HashMap<String, i64>>) -> Result<(), Problem> {
         if self.people().is_err() {
             self.heard.store(self.since_start(), Ordering::Relaxed);
             return Ok(());
         }
         let began = self.since_start();
-        let query = Statement::new("SELECT person, epoch FROM _auth_epochs WHERE at > $1", [(now - BACK).into()]);
+        let query =
+            Statement::new("SELECT person, epoch FROM _auth_epochs WHERE at > $1", [(self.now() - BACK).into()]);
         let rows = self.store().own_read(query).await?;
         let found: HashMap<String, i64> =
             rows.iter().filter_map(|row| Some((row.text(0)?.to_owned(), row.integer(1)?))).collect();
-        // At the first look nothing is remembered that could be wrong.
-        if let Some(before) = seen.as_ref() {
-            for (person, _) in found.iter().filter(|(person, epoch)| before.get(*person) != Some(epoch)) {
-                if person.is_empty() {
-                    self.keyring().await?.load(&**self.store(), self.master()?).await?;
-                    self.standings.forget_tokens();
-                } else {
-                    self.person_changed(person);
+        match seen.as_ref() {
+            // Requests were answered before the first look; and what has changed while the database was not heard may lie
+            // further back than a look reaches.
+            None => self.everybody_changed(),
+            Some(_) if self.is_deaf() => {
+                self.keyring().await?.load(&**self.store(), self.master()?).await?;
+                self.standings.forget_tokens();
+                self.everybody_changed();
+            }
+            Some(before) => {
+                for (person, _) in found.iter().filter(|(person, epoch)| before.get(*person) != Some(epoch)) {
+                    if person.is_empty() {
+                        self.keyring().await?.load(&**self.store(), self.master()?).await?;
+                        self.standings.forget_tokens();
+                    } else {
+                        self.person_changed(person);
+                    }
                 }
             }
         }
         *seen = Some(found);
         self.heard.store(began, Ordering::Relaxed);
-        self.failures.write(&**self.store()).await?;
-        if looks == SWEEP - 1 {
-            self.sweep(now).await?;
-        }
-        Ok(())
+        self.failures.write(&**self.store()).await
     }
 
     async fn sweep(&self, now: i64) -> Result<(), Problem> {

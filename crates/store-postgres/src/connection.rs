@@ -3,22 +3,21 @@
 //! A connection goes back into the pool only once its borrower says that nothing is under way on it. One whose borrower
 //! has gone (a client that hung up) is closed, and what runs on it is cancelled.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType, Timeouts,
 };
-use futures_util::future::{join_all, join3};
+use futures_util::future::{join, join_all, join3};
 use model::Problem;
 use tokio_postgres::{
-    Config, Error, NoTls, Row,
-    config::SslMode,
+    Error, Row,
     types::{ToSql, Type},
 };
 
-use crate::{fault, parameter::Parameter};
+use crate::{fault, parameter::Parameter, pulse::Pulse, server::Server};
 
-/// How long making a connection may take, and how long a caller waits for one.
+/// How long a caller waits for a connection, with those that have to be made.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a cancellation may take; the statement's own limit ends it where that is too short.
 const CANCELLING: Duration = Duration::from_secs(5);
@@ -34,6 +33,11 @@ pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ON
 pub(crate) const SETTINGS: &str = "SET statement_timeout = '15s'; SET lock_timeout = '5s'; \
     SET idle_in_transaction_session_timeout = '30s'; SET timezone = 'UTC'; SET jit = off; \
     SET default_transaction_isolation = 'read committed'; SET client_min_messages = 'warning'";
+
+/// Said with them: a statement whose asker has gone without a word (a killed node, a cut network) is ended. Servers before 14,
+/// and those on some systems, can't do that, and go on until its time is over.
+const ATTENTION: &str = "SELECT set_config(name, '2s', false) FROM pg_settings \
+    WHERE name = 'client_connection_check_interval' AND setting = '0'";
 
 /// A statement's text and the types of its parameters.
 #[derive(Debug, Clone)]
@@ -58,44 +62,23 @@ pub(crate) struct Bounds {
 /// All connections for records.
 pub(crate) struct Connections {
     pool: Pool,
-}
-
-/// Reads a URL of PostgreSQL.
-///
-/// # Errors
-/// A 503 that says what is wrong with it.
-pub(crate) fn configure(url: &str) -> Result<Config, Problem> {
-    let wrong = |detail: String| Problem::unavailable(detail.clone(), detail, 5);
-    let mut config: Config = url.parse().map_err(|error: Error| {
-        // The source names the option at fault, not its value.
-        let reason = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        wrong(format!("the database URL can't be used: {reason}"))
-    })?;
-    if config.get_ssl_mode() == SslMode::Require {
-        return Err(wrong("sslmode=require is not available in this version; use prefer or disable".to_owned()));
-    }
-    if config.get_application_name().is_none() {
-        config.application_name("mainstay");
-    }
-    // A network that swallows everything is noticed by silence alone: what was sent and not acknowledged within ten
-    // seconds, or three questions without an answer, end the connection.
-    config
-        .connect_timeout(PATIENCE)
-        .tcp_user_timeout(Duration::from_secs(10))
-        .keepalives_idle(Duration::from_secs(10))
-        .keepalives_interval(Duration::from_secs(5))
-        .keepalives_retries(3);
-    Ok(config)
+    pulse: Arc<Pulse>,
 }
 
 impl Connections {
     /// A pool that connects when it is first needed.
-    pub(crate) fn new(config: &Config, size: usize) -> Result<Self, Problem> {
+    pub(crate) fn new(server: Server, size: usize) -> Result<Self, Problem> {
         let recycling_method = RecyclingMethod::Fast;
-        let manager = Manager::from_config(config.clone(), NoTls, ManagerConfig { recycling_method });
+        let manager = Manager::from_config(server.config.clone(), server.tls, ManagerConfig { recycling_method });
         let patience = Some(PATIENCE);
         let set_up = deadpool_postgres::Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
-            Box::pin(async move { client.batch_execute(SETTINGS).await.map_err(deadpool_postgres::HookError::Backend) })
+            Box::pin(async move {
+                let (set, attends) = join(client.batch_execute(SETTINGS), client.batch_execute(ATTENTION)).await;
+                if let Err(error) = attends {
+                    tracing::debug!(error = %error, "the server can't notice that its client has gone");
+                }
+                set.map_err(deadpool_postgres::HookError::Backend)
+            })
         });
         let pool = Pool::builder(manager)
             .max_size(size.max(1))
@@ -104,14 +87,25 @@ impl Connections {
             .post_create(set_up)
             .build()
             .map_err(|error| Problem::internal(format!("failed to build the pool: {error}")))?;
-        Ok(Self { pool })
+        let idle = pool.clone();
+        // What lies in the pool may be dead, or about to be answered what nobody waits for any more.
+        let pulse = Arc::new(Pulse::start(server, move || drop(idle.retain(|_, _| false))));
+        Ok(Self { pool, pulse })
+    }
+
+    /// Whether the database is heard.
+    pub(crate) fn pulse(&self) -> &Arc<Pulse> {
+        &self.pulse
     }
 
     /// Lends a connection.
     ///
     /// # Errors
-    /// A 503 where none is free or the database can't be reached.
+    /// A 503 where none is free, or the database is silent or can't be reached.
     pub(crate) async fn lease(&self) -> Result<Lease, Problem> {
+        if self.pulse.is_silent() {
+            return Err(fault::silent());
+        }
         let client = self.pool.get().await.map_err(|error| match error {
             PoolError::Timeout(TimeoutType::Wait) => {
                 Problem::unavailable("too many requests wait for the database", "no connection became free", 1)
@@ -126,7 +120,15 @@ impl Connections {
         if client.statement_cache.size() > PREPARED {
             client.statement_cache.clear();
         }
-        Ok(Lease { client: Some(client) })
+        Ok(Lease { client: Some(client), pulse: Arc::clone(&self.pulse) })
+    }
+
+    /// Reads, unless the database is silent or falls silent meanwhile.
+    ///
+    /// # Errors
+    /// 503 then.
+    pub(crate) async fn reading<T>(&self, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+        self.pulse.unless_silent(work).await.unwrap_or_else(|| Err(fault::silent()))
     }
 
     /// The rows of one statement that only reads.
@@ -196,6 +198,7 @@ impl Connections {
 
     /// Lends nothing any more, and waits a while for what is lent.
     pub(crate) async fn close(&self) {
+        self.pulse.close();
         self.pool.close();
         for _ in 0..1000 {
             if self.pool.status().size == 0 {
@@ -221,6 +224,7 @@ pub(crate) trait Rounds<'a> {
 /// A connection on loan.
 pub(crate) struct Lease {
     client: Option<Object>,
+    pulse: Arc<Pulse>,
 }
 
 impl Lease {
@@ -250,6 +254,7 @@ impl Lease {
         begun?;
         let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;
         committed?;
+        self.note();
         Ok(results)
     }
 
@@ -267,10 +272,15 @@ impl Lease {
 
     /// Runs text without values or results.
     pub(crate) async fn say(&self, text: &str) -> Result<(), Error> {
-        match &self.client {
-            Some(client) => client.batch_execute(text).await,
-            None => Ok(()),
-        }
+        let Some(client) = &self.client else { return Ok(()) };
+        client.batch_execute(text).await?;
+        self.note();
+        Ok(())
+    }
+
+    /// Notes that the database has answered.
+    pub(crate) fn note(&self) {
+        self.pulse.note();
     }
 
     /// The connection with the statements that it keeps prepared.
@@ -320,11 +330,11 @@ impl Drop for Lease {
         if client.is_closed() {
             return;
         }
-        let cancel = client.cancel_token();
+        let (cancel, server) = (client.cancel_token(), Arc::clone(self.pulse.server()));
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 // The connection is kept until then, so that the server still knows whom this is about.
-                match tokio::time::timeout(CANCELLING, cancel.cancel_query(NoTls)).await {
+                match tokio::time::timeout(CANCELLING, server.cancel(cancel)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::debug!(error = %error, "a statement could not be cancelled"),
                     Err(_) => tracing::debug!("a statement could not be cancelled in time"),

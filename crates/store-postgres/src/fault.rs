@@ -8,6 +8,22 @@ use tokio_postgres::{Error, error::SqlState};
 /// What clients are told while there is no database.
 pub(crate) const UNREACHABLE: &str = "the database can't be reached";
 
+/// 503 while nothing is heard from the database.
+pub(crate) fn silent() -> Problem {
+    Problem::unavailable(UNREACHABLE, "the database is silent", 1)
+}
+
+/// The same for a write that was given up in the middle: whether it was made is not known.
+pub(crate) fn silent_in_a_write() -> Problem {
+    unsure(silent())
+}
+
+/// A problem that leaves open whether the write was made.
+pub(crate) fn unsure(problem: Problem) -> Problem {
+    let detail = "the connection to the database was lost; the write may or may not have been made";
+    Problem { detail: detail.into(), ..problem }
+}
+
 /// A fault of the database: 503 where it may heal, 500 where it is ours. The client learns nothing of it.
 pub(crate) fn problem(error: &Error) -> Problem {
     let cause = cause(error);
@@ -62,7 +78,12 @@ pub(crate) fn is_dead(error: &Error) -> bool {
 }
 
 fn is_io(error: &Error) -> bool {
-    error.source().is_some_and(|source| source.is::<std::io::Error>())
+    io_kind(error).is_some()
+}
+
+/// What went wrong with the connection itself, where that is what went wrong.
+pub(crate) fn io_kind(error: &Error) -> Option<std::io::ErrorKind> {
+    error.source()?.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
 }
 
 /// Whether a transaction lost against another one, and may win when it is made again.

@@ -1,7 +1,8 @@
 //! The PostgreSQL store.
 //!
 //! Requests share a pool of connections ([`connection`]). What a plan becomes is in [`query`] and [`dialect`], what a
-//! write does in [`transaction`] and [`statements`]; [`sequencer`] puts the event log in order.
+//! write does in [`transaction`] and [`statements`]; [`sequencer`] puts the event log in order;
+//! [`pulse`] knows whether the database is heard at all.
 
 mod aggregate;
 mod connection;
@@ -13,8 +14,10 @@ pub mod migrate;
 pub mod numeric;
 mod own;
 pub mod parameter;
+mod pulse;
 mod query;
 mod sequencer;
+mod server;
 mod statements;
 mod store_impl;
 mod stream;

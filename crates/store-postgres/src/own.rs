@@ -1,7 +1,7 @@
 //! Statements about our own tables.
 
 use bytes::{BufMut, BytesMut};
-use futures_util::future::join;
+use futures_util::future::join3;
 use model::Problem;
 use store::{Cell, Outcome, Row, Statement};
 use tokio_postgres::{
@@ -17,6 +17,9 @@ use crate::{
 /// How often a query is tried on another connection, where its own turned out to be dead.
 const TRIES: usize = 4;
 
+/// Tells other nodes that people have changed.
+const TELL: &str = "NOTIFY mainstay_people";
+
 /// Runs a statement to its end, as the first of a transaction or within one.
 pub(crate) async fn run(lease: &Lease, statement: &Statement, begin: bool) -> Result<Outcome, Error> {
     let Some(client) = lease.wrapper() else { return Ok(Outcome::default()) };
@@ -24,16 +27,24 @@ pub(crate) async fn run(lease: &Lease, statement: &Statement, begin: bool) -> Re
     let parameters: Vec<Parameter<'_>> = statement.parameters.iter().map(Parameter).collect();
     let parameters: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|parameter| parameter as _).collect();
     let begun = async { if begin { client.batch_execute("BEGIN").await } else { Ok(()) } };
+    // Heard by the others once this is committed.
+    let told = async { if statement.tells { client.batch_execute(TELL).await } else { Ok(()) } };
     let columns = prepared.columns().len();
     if columns == 0 {
-        let (begun, count) = join(begun, client.execute(&prepared, &parameters)).await;
+        let (begun, count, told) = join3(begun, client.execute(&prepared, &parameters), told).await;
         begun?;
-        return Ok(Outcome { count: count?, rows: Vec::new() });
+        let count = count?;
+        told?;
+        lease.note();
+        return Ok(Outcome { count, rows: Vec::new() });
     }
-    let (begun, found) = join(begun, client.query(&prepared, &parameters)).await;
+    let (begun, found, told) = join3(begun, client.query(&prepared, &parameters), told).await;
     begun?;
+    let found = found?;
+    told?;
+    lease.note();
     let mut rows = Vec::new();
-    for row in found? {
+    for row in found {
         let cells = (0..columns).map(|column| row.try_get::<_, Read>(column).map(|read| read.0));
         rows.push(Row(cells.collect::<Result<_, _>>()?));
     }

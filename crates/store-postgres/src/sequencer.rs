@@ -21,9 +21,13 @@ use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
 };
-use tokio_postgres::{AsyncMessage, Client, Config, Error, NoTls, Statement, error::SqlState};
+use tokio_postgres::{AsyncMessage, Client, Error, Statement, error::SqlState};
 
-use crate::connection::SETTINGS;
+use crate::{
+    connection::SETTINGS,
+    pulse::{Pulse, Silence},
+    server::Server,
+};
 
 /// Looks for entries that a killed process left.
 const TICK: Duration = Duration::from_secs(1);
@@ -61,10 +65,16 @@ pub(crate) struct Sequencer {
 
 impl Sequencer {
     /// Starts the task, which connects again for as long as it takes.
-    pub(crate) fn start(config: Config, last: i64) -> Self {
+    pub(crate) fn start(pulse: &Pulse, last: i64) -> Self {
         let (publish, latest) = watch::channel(last);
         let (wake, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let task = tokio::spawn(run(config, publish, Arc::clone(&wake), Arc::clone(&stop)));
+        let task = tokio::spawn(run(
+            Arc::clone(pulse.server()),
+            pulse.silence(),
+            publish,
+            Arc::clone(&wake),
+            Arc::clone(&stop),
+        ));
         Self { wake, stop, latest, task: Mutex::new(Some(task)) }
     }
 
@@ -99,11 +109,21 @@ impl Drop for Sequencer {
     }
 }
 
-async fn run(config: Config, publish: watch::Sender<i64>, wake: Arc<Notify>, stop: Arc<Notify>) {
+async fn run(
+    server: Arc<Server>,
+    mut silence: Silence,
+    publish: watch::Sender<i64>,
+    wake: Arc<Notify>,
+    stop: Arc<Notify>,
+) {
     let mut pause = FIRST_PAUSE;
     loop {
         let begun = Instant::now();
-        match session(&config, &publish, &wake, &stop).await {
+        let ended = tokio::select! {
+            ended = session(&server, &publish, &wake, &stop) => ended,
+            () = silence.falls() => Err(Broken::Silent),
+        };
+        match ended {
             Ok(()) => return,
             // Before the first migration.
             Err(Broken::Database(error)) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
@@ -116,7 +136,7 @@ async fn run(config: Config, publish: watch::Sender<i64>, wake: Arc<Notify>, sto
             pause = FIRST_PAUSE;
         }
         tokio::select! {
-            () = sleep(pause) => {}
+            () = async { sleep(pause).await; silence.ends().await } => {}
             () = stop.notified() => return,
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -125,12 +145,12 @@ async fn run(config: Config, publish: watch::Sender<i64>, wake: Arc<Notify>, sto
 
 /// Numbers entries on one connection until it fails or the store closes.
 async fn session(
-    config: &Config,
+    server: &Server,
     publish: &watch::Sender<i64>,
     wake: &Arc<Notify>,
     stop: &Notify,
 ) -> Result<(), Broken> {
-    let (client, mut connection) = in_time(config.connect(NoTls)).await?;
+    let (client, mut connection) = in_time(server.connect()).await?;
     // Another process has numbered entries.
     let told = Arc::new(Notify::new());
     let (tell, own) = (Arc::clone(&told), Arc::new(std::sync::atomic::AtomicI32::new(0)));

@@ -21,11 +21,12 @@ use tokio_postgres::error::SqlState;
 
 use crate::{
     aggregate,
-    connection::{Connections, configure},
-    fault::problem,
+    connection::Connections,
+    fault::{self, problem},
     loading::PgLoading,
     log, migrate, own, query,
     sequencer::Sequencer,
+    server::Server,
     stream::Streams,
     transaction::PgTx,
 };
@@ -48,9 +49,8 @@ impl PostgresStore {
     /// # Errors
     /// 503 where the URL can't be used, the database can't be reached, or its encoding isn't UTF-8.
     pub async fn open(url: &str, connections: usize) -> Result<Self, Problem> {
-        let config = configure(url)?;
         let streams = Streams::new(connections);
-        let connections = Connections::new(&config, connections)?;
+        let connections = Connections::new(Server::read(url)?, connections)?;
         let lease = connections.lease().await?;
         let last = match lease.client() {
             Some(client) => {
@@ -69,7 +69,36 @@ impl PostgresStore {
             None => 0,
         };
         lease.release();
-        Ok(Self { connections, streams, sequencer: Sequencer::start(config, last), lost: AtomicU32::new(0) })
+        let sequencer = Sequencer::start(connections.pulse(), last);
+        Ok(Self { connections, streams, sequencer, lost: AtomicU32::new(0) })
+    }
+
+    /// Writes, unless the database is silent; where it falls silent meanwhile, whether it was written is not known.
+    async fn writing<T>(&self, work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+        if self.connections.pulse().is_silent() {
+            return Err(fault::silent());
+        }
+        self.connections.pulse().unless_silent(work).await.unwrap_or_else(|| Err(fault::silent_in_a_write()))
+    }
+
+    async fn write_until_won(&self, write: Write, beside: Beside) -> Result<Vec<Written>, Problem> {
+        for round in 1..TRIES {
+            match self.try_write(write.clone(), &beside).await {
+                Err((problem, true)) => self.make_way(&problem, round).await,
+                outcome => return outcome.map_err(|(problem, _)| problem),
+            }
+        }
+        self.try_write(write, &beside).await.map_err(|(problem, _)| problem)
+    }
+
+    async fn own_until_won(&self, statements: &[Statement]) -> Result<Vec<Outcome>, Problem> {
+        for round in 1..TRIES {
+            match self.try_own(statements).await {
+                Err((problem, true)) => self.make_way(&problem, round).await,
+                outcome => return outcome.map_err(|(problem, _)| problem),
+            }
+        }
+        self.try_own(statements).await.map_err(|(problem, _)| problem)
     }
 
     async fn try_write(&self, write: Write, beside: &Beside) -> Result<Vec<Written>, (Problem, bool)> {
@@ -92,91 +121,7 @@ impl PostgresStore {
         transaction.finish(Ok(outcomes)).await
     }
 
-    /// A short pause before a write is made again that lost against another.
-    async fn make_way(&self, problem: &Problem, round: u32) {
-        tracing::debug!(cause = problem.cause, round, "a write lost against another and is made again");
-        // Rivals that met once should not meet again in step: the pauses of each differ.
-        let lost = self.lost.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id());
-        let milliseconds = u64::from(round * (1 + lost.wrapping_mul(7) % 5));
-        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
-    }
-}
-
-#[async_trait]
-impl Store for PostgresStore {
-    async fn get(&self, read: &Allowed<Read>, id: &Value) -> Result<Option<Found>, Problem> {
-        query::get(&self.connections, read.get(), id).await
-    }
-
-    async fn list(&self, read: &Allowed<Read>) -> Result<Listed, Problem> {
-        query::list(&self.connections, read.get()).await
-    }
-
-    async fn begin_loading(&self) -> Result<Box<dyn store::Loading + '_>, Problem> {
-        let lease = self.connections.lease().await?;
-        Ok(Box::new(PgLoading::begin(lease, &self.sequencer).await?))
-    }
-
-    async fn stream(&self, read: Allowed<Read>, form: rules::export::Form) -> Result<store::rows::Rows, Problem> {
-        self.streams.start(&self.connections, read.into_inner(), form).await
-    }
-
-    async fn aggregate(&self, asked: &Allowed<Aggregate>) -> Result<Vec<u8>, Problem> {
-        aggregate::run(&self.connections, asked.get()).await
-    }
-
-    async fn write_beside(&self, write: Allowed<Write>, beside: Beside) -> Result<Vec<Written>, Problem> {
-        let write = write.into_inner();
-        for round in 1..TRIES {
-            match self.try_write(write.clone(), &beside).await {
-                Ok(written) => {
-                    self.sequencer.wake();
-                    return Ok(written);
-                }
-                Err((problem, false)) => return Err(problem),
-                Err((problem, true)) => self.make_way(&problem, round).await,
-            }
-        }
-        let written = self.try_write(write, &beside).await.map_err(|(problem, _)| problem)?;
-        self.sequencer.wake();
-        Ok(written)
-    }
-
-    async fn own(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, Problem> {
-        for round in 1..TRIES {
-            match self.try_own(&statements).await {
-                Err((problem, true)) => self.make_way(&problem, round).await,
-                outcome => return outcome.map_err(|(problem, _)| problem),
-            }
-        }
-        self.try_own(&statements).await.map_err(|(problem, _)| problem)
-    }
-
-    async fn own_read(&self, query: Statement) -> Result<Vec<Row>, Problem> {
-        own::read(&self.connections, &query).await
-    }
-
-    async fn entries(&self, catalog: &Arc<Catalog>, after: i64, limit: u32) -> Result<Vec<Entry>, Problem> {
-        log::entries(&self.connections, catalog, after, limit).await
-    }
-
-    async fn log_range(&self) -> Result<LogRange, Problem> {
-        log::range(&self.connections).await
-    }
-
-    fn watch(&self) -> watch::Receiver<i64> {
-        self.sequencer.watch()
-    }
-
-    async fn trim_log(&self, before: i64, limit: u32) -> Result<u64, Problem> {
-        log::trim(&self.connections, before, limit).await
-    }
-
-    async fn judge(&self, judgement: &Allowed<Judgement>) -> Result<Judged, Problem> {
-        query::judge(&self.connections, judgement.get()).await
-    }
-
-    async fn ready(&self, catalog: &Catalog) -> Result<(), Problem> {
+    async fn look_at_schema(&self, catalog: &Catalog) -> Result<(), Problem> {
         let lease = self.connections.lease().await?;
         let matches = match lease.client() {
             Some(client) => migrate::matches(client, &catalog.schema).await,
@@ -191,6 +136,81 @@ impl Store for PostgresStore {
             }
             Err(error) => Err(Problem::unavailable(crate::fault::UNREACHABLE, format!("{error:?}"), 1)),
         }
+    }
+
+    /// A short pause before a write is made again that lost against another.
+    async fn make_way(&self, problem: &Problem, round: u32) {
+        tracing::debug!(cause = problem.cause, round, "a write lost against another and is made again");
+        // Rivals that met once should not meet again in step: the pauses of each differ.
+        let lost = self.lost.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id());
+        let milliseconds = u64::from(round * (1 + lost.wrapping_mul(7) % 5));
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn get(&self, read: &Allowed<Read>, id: &Value) -> Result<Option<Found>, Problem> {
+        self.connections.reading(query::get(&self.connections, read.get(), id)).await
+    }
+
+    async fn list(&self, read: &Allowed<Read>) -> Result<Listed, Problem> {
+        self.connections.reading(query::list(&self.connections, read.get())).await
+    }
+
+    async fn begin_loading(&self) -> Result<Box<dyn store::Loading + '_>, Problem> {
+        let lease = self.connections.lease().await?;
+        Ok(Box::new(PgLoading::begin(lease, &self.sequencer).await?))
+    }
+
+    async fn stream(&self, read: Allowed<Read>, form: rules::export::Form) -> Result<store::rows::Rows, Problem> {
+        self.connections.reading(self.streams.start(&self.connections, read.into_inner(), form)).await
+    }
+
+    async fn aggregate(&self, asked: &Allowed<Aggregate>) -> Result<Vec<u8>, Problem> {
+        self.connections.reading(aggregate::run(&self.connections, asked.get())).await
+    }
+
+    async fn write_beside(&self, write: Allowed<Write>, beside: Beside) -> Result<Vec<Written>, Problem> {
+        let written = self.writing(self.write_until_won(write.into_inner(), beside)).await?;
+        self.sequencer.wake();
+        Ok(written)
+    }
+
+    async fn own(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, Problem> {
+        self.writing(self.own_until_won(&statements)).await
+    }
+
+    async fn own_read(&self, query: Statement) -> Result<Vec<Row>, Problem> {
+        self.connections.reading(own::read(&self.connections, &query)).await
+    }
+
+    async fn entries(&self, catalog: &Arc<Catalog>, after: i64, limit: u32) -> Result<Vec<Entry>, Problem> {
+        self.connections.reading(log::entries(&self.connections, catalog, after, limit)).await
+    }
+
+    async fn log_range(&self) -> Result<LogRange, Problem> {
+        self.connections.reading(log::range(&self.connections)).await
+    }
+
+    fn watch(&self) -> watch::Receiver<i64> {
+        self.sequencer.watch()
+    }
+
+    fn people_told(&self) -> watch::Receiver<u64> {
+        self.connections.pulse().people()
+    }
+
+    async fn trim_log(&self, before: i64, limit: u32) -> Result<u64, Problem> {
+        self.connections.reading(log::trim(&self.connections, before, limit)).await
+    }
+
+    async fn judge(&self, judgement: &Allowed<Judgement>) -> Result<Judged, Problem> {
+        self.connections.reading(query::judge(&self.connections, judgement.get())).await
+    }
+
+    async fn ready(&self, catalog: &Catalog) -> Result<(), Problem> {
+        self.connections.reading(self.look_at_schema(catalog)).await
     }
 
     async fn close(&self) {

@@ -22,6 +22,7 @@ use tokio_postgres::{Error, IsolationLevel, types::ToSql};
 use crate::{
     connection::{Connections, Lease},
     fault::{self, problem},
+    pulse::Pulse,
     query::{Cells, statements},
 };
 
@@ -53,6 +54,8 @@ enum Early {
     /// Nobody takes it any more; the connection is as good as before.
     Unwanted,
     Failed(Error),
+    /// The database is heard no more.
+    Silent,
 }
 
 impl From<Error> for Early {
@@ -74,15 +77,21 @@ impl Streams {
         let place = place.map_err(|_| Problem::unavailable("the server is stopping", "streams are closed", 1))?;
         let mut lease = connections.lease().await?;
         let (sender, pieces) = mpsc::channel(1);
+        let pulse = Arc::clone(connections.pulse());
         let work = tokio::spawn(async move {
             let _place = place;
             let mut out = Outlet { sender, left: PATIENCE.whole };
-            match run(&mut lease, &read, form, &mut out).await {
+            let ended = pulse.unless_silent(run(&mut lease, &pulse, &read, form, &mut out)).await;
+            match ended.unwrap_or(Err(Early::Silent)) {
                 Ok(last) => {
                     lease.release();
                     let _ = out.put(last).await;
                 }
                 Err(Early::Unwanted) => lease.release(),
+                Err(Early::Silent) => {
+                    drop(lease);
+                    drop(timeout(PATIENCE.piece, out.sender.send(Err(fault::silent()))).await);
+                }
                 Err(Early::Failed(error)) => {
                     if fault::is_stale(&error) {
                         lease.forget_statements();
@@ -98,7 +107,7 @@ impl Streams {
 }
 
 /// Puts all pieces but the last.
-async fn run(lease: &mut Lease, read: &Read, form: Form, out: &mut Outlet) -> Result<Piece, Early> {
+async fn run(lease: &mut Lease, pulse: &Pulse, read: &Read, form: Form, out: &mut Outlet) -> Result<Piece, Early> {
     let made = statements(&read.plan);
     let own = [Value::Integer(i64::from(read.page.limit)), Value::Integer(i64::from(read.page.offset))];
     let values = made.list.values(&own, &Facts::of_read(read));
@@ -113,6 +122,7 @@ async fn run(lease: &mut Lease, read: &Read, form: Form, out: &mut Outlet) -> Re
     let (mut wanted, most) = ROWS;
     loop {
         let rows = transaction.query_portal(&portal, wanted).await?;
+        pulse.note();
         let mut bytes = 0;
         for row in &rows {
             let at = lines.waiting();

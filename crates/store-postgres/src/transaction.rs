@@ -171,10 +171,7 @@ fn lost(error: &Error) -> Problem {
     if !fault::is_dead(error) || problem.code != Code::Unavailable {
         return problem;
     }
-    Problem {
-        detail: "the connection to the database was lost; the write may or may not have been made".into(),
-        ..problem
-    }
+    fault::unsure(problem)
 }
 
 /// The columns of `Key (a, b)=(…) …`, for constraints that are not ours.

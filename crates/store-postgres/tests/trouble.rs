@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that can't begin has failed")]
 
 mod database;
+mod network;
 
 use std::{
     sync::Arc,
@@ -11,6 +12,7 @@ use std::{
 
 use database::{Database, connect};
 use model::{Code, Value};
+use network::Network;
 use store::conformance::{
     schema::schema,
     world::{World, filtered, refused},
@@ -76,6 +78,86 @@ async fn a_database_that_is_away_is_unavailable_until_it_is_back() {
     world.room("r", "x").await;
     world.log(1).await;
     assert!(back.elapsed() < Duration::from_secs(5));
+    leave(world, database).await;
+}
+
+/// A store that is reached over a network that can fall silent.
+async fn open_afar(size: usize) -> (World, Database, Network) {
+    let database = Database::create(&schema()).await;
+    let config: tokio_postgres::Config = database.url.parse().expect("a URL");
+    let Some(tokio_postgres::config::Host::Tcp(host)) = config.get_hosts().first() else { panic!("no host") };
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    let network = Network::to((host.clone(), port)).await;
+    let user = config.get_user().expect("a user");
+    let url = format!("postgres://{user}@127.0.0.1:{}/{}", network.port, config.get_dbname().expect("a name"));
+    let store = PostgresStore::open(&url, size).await.expect("a store");
+    (World::new(Arc::new(store)), database, network)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_a_network_that_swallows_everything() {
+    let (world, database, network) = open_afar(4).await;
+    world.room("before", "x").await;
+    network.be_silent(true);
+    // Those who asked just then, some of whom wait for a connection.
+    let mut asking = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let world = world.clone();
+        asking.spawn(async move {
+            match number % 2 {
+                0 => refused(world.try_create("rooms", &[("id", Value::text(format!("r{number}")))]).await).0,
+                _ => refused(world.store.log_range().await).0,
+            }
+        });
+    }
+    let told = tokio::time::timeout(Duration::from_secs(10), asking.join_all()).await.expect("an answer for all");
+    assert_eq!(told, [Code::Unavailable; 8]);
+    // Nobody has to find out again.
+    let problem = world.store.ready(world.catalog()).await.expect_err("it is not ready");
+    assert_eq!((problem.code, problem.extra.retry_after), (Code::Unavailable, Some(1)));
+    assert_eq!(problem.cause.as_deref(), Some("the database is silent"));
+    network.be_silent(false);
+    let back = Instant::now();
+    while let Err(problem) = world.try_create("rooms", &[("id", Value::text("after"))]).await {
+        assert_eq!(problem.code, Code::Unavailable, "{problem:?}");
+        assert!(back.elapsed() < Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // What was given up was made once or not at all, and the log has what was made.
+    let made = world.list("rooms", filtered("true")).await.length;
+    assert!((2..=6).contains(&made), "{made}");
+    assert_eq!(world.log(made).await.len(), made);
+    leave(world, database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_busy_is_not_silent() {
+    let (world, database) = open(2).await;
+    let author = world.person("Ann").await;
+    let other = connect(&database.url).await;
+    other.batch_execute("BEGIN; LOCK TABLE posts").await.expect("a lock");
+    // They hold the whole pool, and nothing comes of them for longer than a silence takes to be noticed.
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..2 {
+        let world = world.clone();
+        asking.spawn(async move { world.list("posts", filtered("title == \"a\"")).await.length });
+    }
+    tokio::time::sleep(Duration::from_millis(4_200)).await;
+    other.batch_execute("ROLLBACK").await.expect("unlocked");
+    assert_eq!(asking.join_all().await, [0, 0]);
+    assert!(world.get("people", &author).await.is_some());
+    leave(world, database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_finds_all_connections_taken_is_told_so() {
+    let (world, database) = open(1).await;
+    let lease = world.store.begin_loading().await.expect("the only connection");
+    let problem = world.store.log_range().await.expect_err("none is free");
+    assert_eq!((problem.code, problem.extra.retry_after), (Code::Unavailable, Some(1)));
+    assert!(problem.detail.contains("too many requests wait"), "{problem:?}");
+    drop(lease);
+    world.store.log_range().await.expect("it is free again");
     leave(world, database).await;
 }
 

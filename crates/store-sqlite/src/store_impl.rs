@@ -1,6 +1,6 @@
 //! The store's promises, kept.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use model::{Entry, Problem, Value};
@@ -28,6 +28,9 @@ use crate::{
     writer::{self, Job, OwnWork},
 };
 
+/// How often the writer looks at what other processes have written.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// An app's records in one SQLite file.
 pub struct SqliteStore {
     writer: Mutex<Option<mpsc::Sender<Job>>>,
@@ -54,6 +57,7 @@ impl SqliteStore {
         let readers = Readers::start(path.to_owned(), reader_threads, Arc::clone(&health))
             .map_err(|error| Problem::internal(format!("failed to start a reader thread: {error}")))?;
         let streams = Streams::new(path.to_owned());
+        look_around(&sender);
         let (writer, thread) = (Mutex::new(Some(sender)), Mutex::new(Some(thread)));
         Ok(Self { writer, thread, readers, streams, latest, health, present: Mutex::new(present) })
     }
@@ -112,6 +116,20 @@ impl SqliteStore {
         let again = read.clone();
         self.readers.read(read, || again).await
     }
+}
+
+/// Has the writer look at what other processes have written, for as long as there is one.
+fn look_around(writer: &mpsc::Sender<Job>) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+    let writer = writer.downgrade();
+    runtime.spawn(async move {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let Some(writer) = writer.upgrade() else { return };
+            // One that has much to do looks by itself.
+            drop(writer.try_send(Job::Look));
+        }
+    });
 }
 
 #[async_trait]

@@ -39,6 +39,8 @@ pub(crate) enum Job {
     Statements { statements: Vec<Statement>, reply: Reply<Vec<Outcome>> },
     /// A transaction that stays open from batch to batch.
     Loading { steps: mpsc::Receiver<Step>, begun: Reply<()> },
+    /// A look at what other processes have written, so that those who follow the log hear of it.
+    Look,
     /// Something of the store's own, within the transaction.
     Own { work: OwnWork, reply: Reply<u64> },
 }
@@ -51,6 +53,7 @@ impl Job {
             Self::Statements { reply, .. } => drop(reply.send(Err(problem))),
             Self::Own { reply, .. } => drop(reply.send(Err(problem))),
             Self::Loading { begun, .. } => drop(begun.send(Err(problem))),
+            Self::Look => {}
         }
     }
 }
@@ -126,9 +129,16 @@ impl Writer {
         let mut held = None;
         while let Some(first) = held.take().or_else(|| jobs.blocking_recv()) {
             let before = self.connection.total_changes();
-            if let Job::Loading { steps, begun } = first {
-                self.load(steps, begun);
-                continue;
+            match first {
+                Job::Loading { steps, begun } => {
+                    self.load(steps, begun);
+                    continue;
+                }
+                Job::Look => {
+                    self.look();
+                    continue;
+                }
+                _ => {}
             }
             if let Err(error) = self.group(first, &mut jobs, &mut waiting, &mut held) {
                 let problem = self.fault(&error);
@@ -192,6 +202,17 @@ impl Writer {
             self.others = others;
         }
         Ok(())
+    }
+
+    /// Tells those who follow the log what others have written.
+    fn look(&mut self) {
+        match self.meet_others() {
+            Ok(()) => {
+                let revision = self.sequences.revision();
+                self.latest.send_if_modified(|known| std::mem::replace(known, revision) != revision);
+            }
+            Err(error) => tracing::debug!(error = %error, "what other processes have written can't be seen now"),
+        }
     }
 
     /// Runs a transaction that lasts until its owner commits or drops it.
@@ -282,7 +303,7 @@ impl Writer {
                 self.execute("RELEASE one")?;
             }
             // One of these is never within a group.
-            Job::Loading { .. } => {}
+            Job::Loading { .. } | Job::Look => {}
             Job::Own { work, reply } => {
                 self.execute("SAVEPOINT one")?;
                 match work(&self.connection) {

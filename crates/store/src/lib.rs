@@ -71,6 +71,12 @@ pub trait Store: Send + Sync {
     /// Follows the greatest sequence that readers may see.
     fn watch(&self) -> watch::Receiver<i64>;
 
+    /// Grows when another node has told that people have changed ([`Statement::telling`]), or may have while nobody listened.
+    /// A hint: one who waits for it has to look from time to time all the same. Not every database has it.
+    fn people_told(&self) -> watch::Receiver<u64> {
+        watch::Sender::new(0).subscribe()
+    }
+
     /// Deletes entries of the log older than a moment (microseconds of UTC), `limit` at most; returns how many went.
     async fn trim_log(&self, before: i64, limit: u32) -> Result<u64, Problem>;
 

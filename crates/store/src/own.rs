@@ -54,12 +54,20 @@ pub struct Statement {
     pub parameters: Vec<Cell>,
     /// What has to come of it.
     pub expect: Expect,
+    /// Whether other nodes are told, with the commit, that people have changed.
+    pub tells: bool,
 }
 
 impl Statement {
     /// A statement of which nothing is expected.
     pub fn new(sql: impl Into<Cow<'static, str>>, parameters: impl Into<Vec<Cell>>) -> Self {
-        Self { sql: sql.into(), parameters: parameters.into(), expect: Expect::Anything }
+        Self { sql: sql.into(), parameters: parameters.into(), expect: Expect::Anything, tells: false }
+    }
+
+    /// Has other nodes told, with the commit, that people have changed, where the database can tell them.
+    #[must_use]
+    pub fn telling(self) -> Self {
+        Self { tells: true, ..self }
     }
 
     /// Rolls the transaction back with a problem unless this statement changes or returns just one row.

@@ -24,7 +24,8 @@ pub enum Database {
 
 /// An app that is being served.
 pub struct TestApp {
-    directory: TempDir,
+    directory: Arc<TempDir>,
+    settings: Settings,
     server: Option<Server>,
     base: String,
     key: String,
@@ -78,10 +79,32 @@ impl TestApp {
         let key = auth::api_key::Draft::operator("test", &["admin".to_owned()], 0);
         store.own(vec![key.insert(None)]).await.unwrap_or_else(|problem| panic!("{problem:?}"));
         let engine = Arc::new(Engine::new(catalog, store, Arc::new(SystemClock)));
+        Self::with(Arc::new(directory), settings, engine, key.text, postgres).await
+    }
+
+    async fn with(
+        directory: Arc<TempDir>,
+        settings: Settings,
+        engine: Arc<Engine>,
+        key: String,
+        postgres: Option<PostgresDatabase>,
+    ) -> Self {
         let options = Options { quiet: true, ..Options::default() };
         let server = Server::start(&settings, Arc::clone(&engine), options).await.expect("a server");
         let base = format!("http://{}", server.address());
-        Self { directory, server: Some(server), base, key: key.text, engine, postgres }
+        Self { directory, settings, server: Some(server), base, key, engine, postgres }
+    }
+
+    /// The same app served once more, with connections and a memory of its own, from the same database: another node. It is
+    /// to be stopped first.
+    ///
+    /// # Panics
+    /// It can't be.
+    pub async fn another_node(&self) -> Self {
+        let store = assemble::open_store(&self.settings).await.unwrap_or_else(|problem| panic!("{problem:?}"));
+        let catalog = Arc::clone(self.engine.gate().catalog());
+        let engine = Arc::new(Engine::new(catalog, store, Arc::new(SystemClock)));
+        Self::with(Arc::clone(&self.directory), self.settings.clone(), engine, self.key.clone(), None).await
     }
 
     /// The directory of the app.

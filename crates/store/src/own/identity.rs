@@ -97,6 +97,7 @@ pub fn bump(person: &str, now: i64) -> Statement {
          ON CONFLICT (person) DO UPDATE SET epoch = _auth_epochs.epoch + 1, at = excluded.at",
         [person.into(), now.into()],
     )
+    .telling()
 }
 
 /// A line of the audit log about a change.

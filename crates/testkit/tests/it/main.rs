@@ -16,6 +16,7 @@ mod http;
 mod live;
 mod manners;
 mod matrix;
+mod nodes;
 mod once;
 mod openapi;
 mod people;

@@ -94,8 +94,6 @@ both! {
         let (ann, answer) = sign_up(app, "ann@example.org").await;
         let mut stream = ann.listen("/api/notes/events", &[]).await.opened().await;
         ann.get("/auth/me").await.expect(200);
-        // The first look only learns what was before.
-        tokio::time::sleep(Duration::from_millis(1_200)).await;
         beside(app, &id(&answer)).await;
         let told = tokio::time::timeout(Duration::from_secs(2), stream.next()).await.expect("in time").expect("an event");
         assert_eq!(told.event, "error");
