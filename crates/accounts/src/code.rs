@@ -64,12 +64,12 @@ pub(crate) async fn verify(
     let mut fields = Fields::read(request).await?;
     let (ticket, typed) = (fields.required("ticket"), fields.required("code"));
     fields.finish()?;
-    let attempt = accounts.auth.attempts.charge_address(request.address, request.now)?;
+    let attempt = accounts.auth.charge_address(request.address, request.now).await?;
     let store = &**accounts.auth.store();
     let known = code::redeem(store, &[Purpose::SignIn], &ticket, &typed, request.now).await?;
-    accounts.auth.attempts.succeed(&attempt);
     let amr = vec!["otp".to_owned()];
     let Some(person) = sign_in::find(accounts, people, &known.email).await? else {
+        accounts.auth.give_back(&attempt).await?;
         return newcomer(accounts, request, people, known, amr).await;
     };
     if person.identity.is_none() {
@@ -89,7 +89,13 @@ pub(crate) async fn verify(
         accounts.auth.person_changed(&person.id);
         (people.find(&accounts.engine, &person.id).await?.ok_or_else(code::wrong)?, Vec::new())
     };
-    complete(accounts, request, people, Entry { person, amr, asks_factor: true, known_device: false, before }).await
+    complete(
+        accounts,
+        request,
+        people,
+        Entry { person, amr, asks_factor: true, known_device: false, attempt: Some(attempt), before },
+    )
+    .await
 }
 
 /// Somebody without an account, where anybody may have one.

@@ -4,7 +4,9 @@
 //! proof and the session, a second factor above all, is asked for here and nowhere else.
 
 use auth::{
-    People, Person, audit, device,
+    People, Person,
+    attempts::Attempt,
+    audit, device,
     session::{Draft, Kind, Origin, Session},
 };
 use http::{Response, StatusCode, header};
@@ -27,6 +29,8 @@ pub(crate) struct Entry {
     pub(crate) asks_factor: bool,
     /// Whether the client showed a device that is known as this person's.
     pub(crate) known_device: bool,
+    /// The try that was charged for it, given back with the sign-in.
+    pub(crate) attempt: Option<Attempt>,
     /// Statements that have to hold and be run with the sign-in: what was spent for it.
     pub(crate) before: Vec<Statement>,
 }
@@ -43,11 +47,12 @@ pub(crate) async fn complete(
     if !factors.is_empty() {
         return mfa::ask(accounts, request, entry, &factors).await;
     }
-    let Entry { person, amr, known_device, before, .. } = entry;
+    let Entry { person, amr, known_device, before, attempt, .. } = entry;
     let draft = draft(accounts, request, people, amr)?;
     let caller =
         Caller { identity: std::sync::Arc::new(person.identity.clone().unwrap_or_default()), ..request.caller() };
     let mut statements = before;
+    statements.extend(attempt.iter().flat_map(Attempt::give_back));
     statements.push(draft.insert(&person.id));
     let device = if known_device { None } else { Some(device::add(&person.id, request.now)) };
     let device = device.map(|(text, insert)| {

@@ -105,9 +105,9 @@ async fn redeem(
     ticket: &str,
     typed: &str,
 ) -> Result<Response<Body>, Problem> {
-    let attempt = accounts.auth.attempts.charge_address(request.address, request.now)?;
+    let attempt = accounts.auth.charge_address(request.address, request.now).await?;
     let known = code::redeem(&**accounts.auth.store(), purposes, ticket, typed, request.now).await?;
-    accounts.auth.attempts.succeed(&attempt);
+    accounts.auth.give_back(&attempt).await?;
     if known.purpose == Purpose::SignUp {
         return sign_up::redeem(accounts, request, people, known).await;
     }

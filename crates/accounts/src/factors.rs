@@ -67,10 +67,10 @@ pub(crate) async fn confirm(
     let typed = fields.required("code");
     fields.finish()?;
     let person = people.find(&accounts.engine, &id).await?.ok_or_else(Problem::not_found)?;
-    let attempt = accounts.auth.attempts.charge_address(request.address, request.now)?;
+    let attempt = accounts.auth.charge_address(request.address, request.now).await?;
     let store = accounts.auth.store();
     let confirm = totp::confirm(&**store, accounts.auth.master()?, &id, &typed, request.now).await?;
-    accounts.auth.attempts.succeed(&attempt);
+    accounts.auth.give_back(&attempt).await?;
     let (codes, made) = recovery::make(&id, request.now);
     let mut statements = vec![confirm];
     statements.extend(made);

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use auth::{
-    People, Person, audit,
+    People, Person,
+    attempts::Attempt,
+    audit,
     code::{self, Purpose, Tried},
     recovery, totp,
 };
@@ -74,8 +76,14 @@ pub(crate) async fn factors(
         let left = codes.first().and_then(|row| row.integer(1)).unwrap_or(0);
         return Ok(if left > 0 { vec![Factor::Totp, Factor::Recovery] } else { vec![Factor::Totp] });
     }
-    let attacked = !entry.known_device && accounts.auth.attempts.is_under_attack(&entry.person.id, now);
-    Ok(if attacked && can_be_mailed { vec![Factor::Mail] } else { Vec::new() })
+    if entry.known_device || !can_be_mailed {
+        return Ok(Vec::new());
+    }
+    let attacked = match entry.attempt.as_ref().and_then(Attempt::is_under_attack) {
+        Some(attacked) => attacked,
+        None => accounts.auth.is_under_attack(&entry.person.id, now).await?,
+    };
+    Ok(if attacked { vec![Factor::Mail] } else { Vec::new() })
 }
 
 /// Asks for a further proof.
@@ -85,7 +93,8 @@ pub(crate) async fn ask(
     entry: Entry,
     factors: &[Factor],
 ) -> Result<Response<Body>, Problem> {
-    let Entry { person, amr, mut before, .. } = entry;
+    let Entry { person, amr, mut before, attempt, .. } = entry;
+    before.extend(attempt.iter().flat_map(Attempt::give_back));
     let names: Vec<&str> = factors.iter().map(|factor| factor.name()).collect();
     let email = person.email.clone().unwrap_or_default();
     let data = json!({ "amr": amr, "factors": names }).to_string().into_bytes();
@@ -116,7 +125,7 @@ pub(crate) async fn verify(
         fields.flaw(Flaw::pointer("/factor", "values", detail));
     }
     fields.finish()?;
-    let attempt = accounts.auth.attempts.charge_address(request.address, request.now)?;
+    let attempt = accounts.auth.charge_address(request.address, request.now).await?;
     let store = &**accounts.auth.store();
     let tried = code::charge(store, &[Purpose::Further], &ticket, request.now).await?;
     let person = match &tried.person {
@@ -136,13 +145,13 @@ pub(crate) async fn verify(
     let (owner, before) = proved.inspect_err(|_| {
         accounts.auth.failures.add("mfa_failed", &person.actor(), &request.caller());
     })?;
-    accounts.auth.attempts.succeed(&attempt);
     let entry = Entry {
         person: owner,
         amr: laid.and_further(),
         // The address is proved, or the device made sure of; the owner's own factor may still be asked for.
         asks_factor: factor == Some(Factor::Mail),
         known_device: false,
+        attempt: Some(attempt),
         before,
     };
     let answer = complete(accounts, request, people, entry).await?;

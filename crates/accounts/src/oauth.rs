@@ -100,7 +100,7 @@ pub(crate) async fn begin(
         let detail = "this way in needs an https `server.public_url`, or one of this machine";
         return Err(Problem::new(Code::BadRequest, detail));
     }
-    accounts.auth.attempts.charge_address(request.address, request.now)?;
+    accounts.auth.charge_address(request.address, request.now).await?;
     let begun = provider.begin(&redirect_uri(accounts, name)).await.map_err(|error| unavailable(&error))?;
     let shown = request.header(header::COOKIE).and_then(|all| cookies.browser(all));
     let browser = kept::browser(shown);
@@ -183,10 +183,17 @@ pub(crate) async fn token(
     if !flaws.is_empty() {
         return Err(Problem::validation(flaws));
     }
-    accounts.auth.attempts.charge_address(request.address, request.now)?;
+    accounts.auth.charge_address(request.address, request.now).await?;
     let (proved, spend) = redeem(accounts, request, &code, &verifier).await?;
     let amr = vec!["fed".to_owned()];
-    let entry = |person, before| Entry { person, amr: amr.clone(), asks_factor: true, known_device: false, before };
+    let entry = |person, before| Entry {
+        person,
+        amr: amr.clone(),
+        asks_factor: true,
+        known_device: false,
+        attempt: None,
+        before,
+    };
     if let Some(person) = owner(accounts, people, &proved).await? {
         return complete(accounts, request, people, entry(person, vec![spend])).await;
     }

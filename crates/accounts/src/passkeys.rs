@@ -184,7 +184,13 @@ pub(crate) async fn finish_sign_in(
     let (person, before) = prove(accounts, request, people, &ceremony, &credential).await?;
     let amr = ["hwk", "user", "mfa"].map(str::to_owned).to_vec();
     // No further factor; what is asked of an address that nobody has proved is no factor.
-    complete(accounts, request, people, Entry { person, amr, asks_factor: true, known_device: false, before }).await
+    complete(
+        accounts,
+        request,
+        people,
+        Entry { person, amr, asks_factor: true, known_device: false, attempt: None, before },
+    )
+    .await
 }
 
 /// Whose passkey an answer is of, and what has to hold for it to count.
@@ -199,7 +205,7 @@ pub(crate) async fn prove(
     credential: &Json,
 ) -> Result<(Person, Vec<Statement>), Problem> {
     require_method(people, Way::Passkey)?;
-    let attempt = accounts.auth.attempts.charge_address(request.address, request.now)?;
+    let attempt = accounts.auth.charge_address(request.address, request.now).await?;
     let state = end(accounts, request, Purpose::SignIn, None, ceremony).await?.ok_or_else(passkeys::refused)?;
     let site = Site::of(accounts, people)?;
     let wrong = |error| match error {
@@ -224,7 +230,7 @@ pub(crate) async fn prove(
     let anew = anew.map_err(wrong)?;
     let person = people.find(&accounts.engine, &passkey.person).await?;
     let person = person.filter(|person| person.identity.is_some()).ok_or_else(passkeys::refused)?;
-    accounts.auth.attempts.succeed(&attempt);
+    accounts.auth.give_back(&attempt).await?;
     let detail = json!({ "factor": "passkey", "id": passkey.id });
     let line = audit::line("factor_used", &request.caller(), &person.actor(), &detail);
     Ok((person, vec![passkey.used(anew.as_deref(), request.now), line]))

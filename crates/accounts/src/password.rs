@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use auth::{People, Person, audit, code, credential, device, identify, link, password::Password, session::Session};
+use auth::{
+    People, Person, attempts::Try, audit, code, credential, device, identify, link, password::Password,
+    session::Session,
+};
 use engine::AccountChange;
 use http::Response;
 use model::{Code, Problem, identity::Method as Way};
@@ -31,7 +34,8 @@ pub(crate) async fn change(
     let wrong = || Problem::new(Code::Forbidden, "the current password is wrong");
     let person = people.find(&accounts.engine, &id).await?.ok_or_else(wrong)?;
     let counted = person.email.clone().unwrap_or_else(|| id.clone());
-    let attempt = accounts.auth.attempts.charge(&counted, request.address, Some(&session), request.now)?;
+    let tried = Try { typed: &counted, account: Some(&id), address: request.address, device: Some(&session) };
+    let attempt = accounts.auth.charge(tried, request.now).await?;
     let store = accounts.auth.store();
     let passwords = accounts.auth.passwords().await?;
     let kept = credential::find(&**store, &id).await?;
@@ -40,9 +44,9 @@ pub(crate) async fn change(
         accounts.auth.failures.add("password_change_failed", &person.actor(), &request.caller());
         return Err(wrong());
     };
-    accounts.auth.attempts.succeed(&attempt);
     let hash = passwords.hash(&new).await?;
-    let statements = vec![
+    let mut statements = attempt.give_back();
+    statements.extend([
         credential::hold(&id, &kept, Some(&hash)),
         Session::end_all(&id, Some(&session)),
         link::forget(&id),
@@ -50,7 +54,7 @@ pub(crate) async fn change(
         device::forget(&id),
         identify::bump(&id, request.now),
         audit::line("password_changed", &request.caller(), &person.actor(), &Json::Null),
-    ];
+    ]);
     store.own(statements).await?;
     accounts.auth.person_changed(&id);
     tell(accounts, &person);
@@ -96,16 +100,16 @@ pub(crate) async fn reset(
         fields.flaw(flaw);
     }
     fields.finish()?;
-    let attempt = accounts.auth.attempts.charge_address(request.address, request.now)?;
+    let attempt = accounts.auth.charge_address(request.address, request.now).await?;
     let store = accounts.auth.store();
     let rows = store.own_read(link::find_reset(&secret, request.now)).await?;
     let row = rows.first().ok_or_else(link::wrong)?;
     let (Some(id), Some(email)) = (row.text(0), row.text(1)) else { return Err(link::wrong()) };
     let person = people.find(&accounts.engine, id).await?.ok_or_else(link::wrong)?;
-    accounts.auth.attempts.succeed(&attempt);
     let hash = accounts.auth.passwords().await?.hash(&new).await?;
     let caller = request.caller();
     let mut statements = vec![link::spend_reset(&secret, request.now)];
+    statements.extend(attempt.give_back());
     // The link went to this address, so whoever has it has proved the address.
     let proves = !person.verified && person.email.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(email));
     if proves {

@@ -1,7 +1,9 @@
 //! A fresh proof of who somebody is, in a session that goes on: by password, mailed code, authenticator app or passkey.
 
 use auth::{
-    People, Person, audit,
+    People, Person,
+    attempts::Try,
+    audit,
     code::{self, Purpose},
     identify,
     password::Password,
@@ -59,31 +61,33 @@ async fn prove(
     person: &Person,
     shown: Shown,
 ) -> Result<Vec<Statement>, Problem> {
-    let attempts = &accounts.auth.attempts;
     let Shown { password, ticket, code: given, ceremony, credential } = shown;
     match (password, ticket, given, ceremony, credential) {
         (Some(typed), None, None, None, None) => {
             let email = person.email.clone().unwrap_or_else(|| person.id.clone());
-            let attempt = attempts.charge(&email, request.address, Some(session), request.now)?;
+            let tried =
+                Try { typed: &email, account: Some(&person.id), address: request.address, device: Some(session) };
+            let attempt = accounts.auth.charge(tried, request.now).await?;
             let typed = Password::new(&typed);
             let found = sign_in::verify(accounts, Some(person.clone()), &typed, &email, request).await?;
             let (_, statements) = found.ok_or_else(|| Problem::new(Code::BadCredentials, "the password is wrong"))?;
-            attempts.succeed(&attempt);
-            Ok(statements)
+            Ok([statements, attempt.give_back()].concat())
         }
         (None, Some(ticket), Some(given), None, None) => {
-            let attempt = attempts.charge_address(request.address, request.now)?;
+            let attempt = accounts.auth.charge_address(request.address, request.now).await?;
             let store = &**accounts.auth.store();
             let known = code::redeem(store, &[Purpose::SignIn], &ticket, &given, request.now).await?;
-            attempts.succeed(&attempt);
             let same = person.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(&known.email));
-            if same && person.verified { Ok(vec![known.spend]) } else { Err(code::wrong()) }
+            if same && person.verified {
+                Ok([vec![known.spend], attempt.give_back()].concat())
+            } else {
+                Err(code::wrong())
+            }
         }
         (None, None, Some(given), None, None) => {
-            let attempt = attempts.charge_address(request.address, request.now)?;
+            let attempt = accounts.auth.charge_address(request.address, request.now).await?;
             let used = mfa::use_app(accounts, request, person, &given).await?;
-            attempts.succeed(&attempt);
-            Ok(used)
+            Ok([used, attempt.give_back()].concat())
         }
         (None, None, None, Some(ceremony), Some(credential)) => {
             let (owner, statements) = passkeys::prove(accounts, request, people, &ceremony, &credential).await?;

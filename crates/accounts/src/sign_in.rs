@@ -1,7 +1,9 @@
 //! Sign-in by password.
 
 use auth::{
-    People, Person, credential, device,
+    People, Person,
+    attempts::Try,
+    credential, device,
     password::{self, Password},
 };
 use http::{Response, header};
@@ -32,22 +34,19 @@ pub(crate) async fn sign_in(
     let person = find(accounts, people, &email).await?;
     let known_device = is_known_device(accounts, request, person.as_ref(), shown.as_deref()).await?;
     let counted = shown.as_deref().filter(|_| known_device).map(device::name);
-    let attempt =
-        accounts.auth.attempts.charge(&email, request.address, counted.as_deref(), request.now).inspect_err(|_| {
-            accounts.auth.failures.add(
-                "sign_in_refused",
-                &subject(accounts, person.as_ref(), &email),
-                &request.caller(),
-            );
-        })?;
+    let account = person.as_ref().map(|person| person.id.as_str());
+    let tried = Try { typed: &email, account, address: request.address, device: counted.as_deref() };
+    let attempt = accounts.auth.charge(tried, request.now).await.inspect_err(|_| {
+        accounts.auth.failures.add("sign_in_refused", &subject(accounts, person.as_ref(), &email), &request.caller());
+    })?;
     let typed = Password::new(&typed);
     let Some((person, statements)) = verify(accounts, person, &typed, &email, request).await? else {
         return Err(wrong());
     };
-    accounts.auth.attempts.succeed(&attempt);
     let amr = vec!["pwd".to_owned()];
-    complete(accounts, request, people, Entry { person, amr, asks_factor: true, known_device, before: statements })
-        .await
+    let attempt = Some(attempt);
+    let entry = Entry { person, amr, asks_factor: true, known_device, attempt, before: statements };
+    complete(accounts, request, people, entry).await
 }
 
 /// Holds a password against an account: who it is, and what has to hold of the password when it counts. Does the same work
@@ -73,9 +72,6 @@ pub(crate) async fn verify(
         }
         (person, _) => {
             accounts.auth.failures.add("sign_in_failed", &subject(accounts, person.as_ref(), email), &request.caller());
-            if let Some(person) = person {
-                accounts.auth.attempts.fail_account(&person.id, request.now);
-            }
             Ok(None)
         }
     }

@@ -24,7 +24,8 @@ const SWEEP: Duration = Duration::from_secs(60);
 const AUDIT: i64 = 400 * 86_400_000_000;
 
 /// Rows that are over, by the moment in their column.
-const OVER: [&str; 11] = [
+const OVER: [&str; 12] = [
+    "DELETE FROM _auth_attempts WHERE since <= $1 - 7200000000 AND blocked_until <= $1 - 3600000000",
     "DELETE FROM _auth_ceremonies WHERE expires_at <= $1",
     "DELETE FROM _auth_codes WHERE expires_at <= $1",
     "DELETE FROM _auth_devices WHERE expires_at <= $1",

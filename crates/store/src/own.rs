@@ -6,6 +6,7 @@
 
 mod factors;
 pub mod identity;
+mod nodes;
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -35,6 +36,7 @@ pub const TABLES: &[Table] = &[
     },
     Table { since: 3, statements: identity::TABLES },
     Table { since: 4, statements: factors::TABLES },
+    Table { since: 5, statements: nodes::TABLES },
 ];
 
 /// The statements that a version of the system tables brought, with the names of a database's types.

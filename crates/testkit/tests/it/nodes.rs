@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use testkit::{Listener, Person, TestApp};
 
 use crate::{
-    accounts::{PLAIN, secret_in, sign_in, sign_up, with},
+    accounts::{PASSWORD, PLAIN, secret_in, sign_in, sign_up, with},
     both,
 };
 
@@ -132,6 +132,40 @@ both! {
         ends(&mut stream).await;
         ends(&mut far).await;
         soon(&there, "/api/notes", 401).await;
+        other.stop().await;
+    }
+
+    async fn two_nodes_give_no_more_tries_than_one(app) using PLAIN {
+        let other = app.another_node().await;
+        sign_up(app, "ann@example.org").await;
+        let nodes = [app, &other];
+        for number in 0..10 {
+            for email in ["ann@example.org", "nobody@example.org"] {
+                sign_in(nodes[number % 2], email, "wrong").await.expect(401);
+            }
+        }
+        for node in nodes {
+            for email in ["ann@example.org", "nobody@example.org"] {
+                let refused = sign_in(node, email, PASSWORD).await.expect(429);
+                let wait: u32 = refused.header("retry-after").parse().expect("seconds");
+                assert!((1..=30).contains(&wait), "{wait}");
+            }
+        }
+        other.stop().await;
+    }
+
+    async fn many_tries_at_once_at_two_nodes_are_ten(app) using PLAIN {
+        let other = app.another_node().await;
+        sign_up(app, "ann@example.org").await;
+        let mut tries = tokio::task::JoinSet::new();
+        for number in 0..24 {
+            let person = if number % 2 == 0 { app.stranger() } else { other.stranger() };
+            let body = json!({"email": "ann@example.org", "password": "wrong"});
+            tries.spawn(async move { person.post("/auth/sign-in", body).await });
+        }
+        let answers = tries.join_all().await;
+        let heard = answers.iter().filter(|answer| answer.status == 401).count();
+        assert_eq!((heard, answers.len() - heard), (10, 14));
         other.stop().await;
     }
 }
