@@ -1,7 +1,5 @@
 //! Sign-in by a mailed code.
 
-use std::sync::Arc;
-
 use auth::{
     People, audit,
     code::{self, Known, Purpose},
@@ -20,6 +18,7 @@ use web::{Body, Request};
 use crate::{
     Accounts,
     complete::{Entry, complete},
+    errand::Errand,
     fields::Fields,
     reply, require_method, sign_in,
     sign_up::{self, New},
@@ -37,20 +36,9 @@ pub(crate) async fn request(
     fields.finish()?;
     accounts.auth.attempts.count_call(request.address, request.now)?;
     let asked = code::ask(Purpose::SignIn, None, &email, None, request.now);
-    accounts.auth.store().own(vec![asked.insert]).await?;
-    let (desk, engine) = (Arc::clone(&accounts.desk), Arc::clone(&accounts.engine));
-    let (people, code, now) = (people.clone(), asked.code, request.now);
-    accounts.behind("mail a code", async move {
-        let open = people.settings()?.sign_up == SignUp::Open;
-        match people.find_by_email(&engine, &email).await? {
-            Some(person) => match (&person.email, &person.identity) {
-                (Some(address), Some(_)) => desk.code("sign_in", address, &code, now).await,
-                _ => Ok(()),
-            },
-            None if open => desk.code("sign_in", &email, &code, now).await,
-            None => Ok(()),
-        }
-    });
+    let errand = accounts.desk.lay_up(&Errand::SignIn { email, code: asked.code }, request.now)?;
+    accounts.auth.store().own(vec![asked.insert, errand]).await?;
+    accounts.desk.wake();
     Ok(reply::ticket(&asked.ticket))
 }
 

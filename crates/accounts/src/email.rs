@@ -1,8 +1,6 @@
 //! The address of an account: proved, changed. By code and ticket, never by a link alone: a click would confirm what a stranger
 //! began.
 
-use std::sync::Arc;
-
 use auth::{
     People, Person, audit,
     code::{self, Known, Purpose},
@@ -16,7 +14,7 @@ use serde_json::Value as Json;
 use store::Beside;
 use web::{Body, Request, json_reply};
 
-use crate::{Accounts, fields::Fields, freshly_signed_in, reply, sign_up, signed_in};
+use crate::{Accounts, errand::Errand, fields::Fields, freshly_signed_in, reply, sign_up, signed_in};
 
 /// `POST /auth/email/verify`: with a ticket and its code what was asked for is done; without, a code is mailed to the own
 /// address.
@@ -85,15 +83,10 @@ async fn ask(
     email: String,
 ) -> Result<Response<Body>, Problem> {
     let asked = code::ask(purpose, Some(&person.id), &email, None, request.now);
-    accounts.auth.store().own(vec![asked.insert]).await?;
-    let (desk, engine, auth) = (Arc::clone(&accounts.desk), Arc::clone(&accounts.engine), Arc::clone(&accounts.auth));
-    let (code, now, id) = (asked.code, request.now, person.id.clone());
-    accounts.behind("mail a code", async move {
-        match auth.people()?.find_by_email(&engine, &email).await? {
-            Some(other) if other.id != id => desk.have_account(&email, now).await,
-            _ => desk.code(template, &email, &code, now).await,
-        }
-    });
+    let errand = Errand::Prove { template: template.to_owned(), person: person.id.clone(), email, code: asked.code };
+    let errand = accounts.desk.lay_up(&errand, request.now)?;
+    accounts.auth.store().own(vec![asked.insert, errand]).await?;
+    accounts.desk.wake();
     Ok(reply::ticket(&asked.ticket))
 }
 
@@ -132,7 +125,7 @@ async fn prove(
         return Err(code::wrong());
     }
     let what = if same { "email_verified" } else { "email_changed" };
-    let before = vec![
+    let mut before = vec![
         known.spend,
         // Links that went to the old address.
         link::forget(&id),
@@ -140,13 +133,14 @@ async fn prove(
         identify::bump(&id, request.now),
         audit::line(what, &request.caller(), &person.actor(), &Json::Null),
     ];
+    if !same {
+        before.extend(accounts.desk.tell("email_changed", &person, "", request.now)?);
+    }
     let email = (!same).then(|| known.email.clone());
     let change = AccountChange::Email { id: person.key.clone(), email, verified: true };
     accounts.engine.keep_account(request.caller(), change, Beside { before, ..Beside::default() }).await?;
     accounts.auth.person_changed(&id);
-    if let Some(old) = person.email.filter(|_| !same) {
-        accounts.desk.tell("email_changed", &old)?;
-    }
+    accounts.desk.wake();
     let user = accounts.engine.own_record(request.caller(), Query::default()).await?.body;
     Ok(json_reply(StatusCode::OK, [b"{\"user\":".as_slice(), &user, b"}"].concat()))
 }

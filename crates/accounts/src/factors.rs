@@ -77,8 +77,9 @@ pub(crate) async fn confirm(
     // Sign-ins that wait for a mailed code were begun without the new factor.
     statements.push(code::forget(&id));
     statements.push(audit::line("factor_added", &request.caller(), &person.actor(), &json!({ "factor": "totp" })));
+    statements.extend(accounts.desk.tell("factor_added", &person, "an authenticator app", request.now)?);
     store.own(statements).await?;
-    accounts.desk.tell_owner("factor_added", &person, "an authenticator app");
+    accounts.desk.wake();
     Ok(reply::json(StatusCode::OK, &json!({ RECOVERY: codes })))
 }
 
@@ -97,8 +98,9 @@ pub(crate) async fn recovery_codes(
     statements.extend(made);
     let detail = json!({ "factor": RECOVERY });
     statements.push(audit::line("factor_added", &request.caller(), &person.actor(), &detail));
+    statements.extend(accounts.desk.tell("factor_added", &person, "new recovery codes", request.now)?);
     accounts.auth.store().own(statements).await?;
-    accounts.desk.tell_owner("factor_added", &person, "new recovery codes");
+    accounts.desk.wake();
     Ok(reply::json(StatusCode::OK, &json!({ RECOVERY: codes })))
 }
 
@@ -130,8 +132,9 @@ pub(crate) async fn remove(
     statements.push(code::forget(&id));
     let detail = json!({ "factor": kind, "id": factor });
     statements.push(audit::line("factor_removed", &request.caller(), &person.actor(), &detail));
+    statements.extend(accounts.desk.tell("factor_removed", &person, shown, request.now)?);
     store.own(statements).await?;
     accounts.auth.person_changed(&id);
-    accounts.desk.tell_owner("factor_removed", &person, shown);
+    accounts.desk.wake();
     Ok(reply::empty())
 }

@@ -1,7 +1,5 @@
 //! Invitations, by administrators.
 
-use std::sync::Arc;
-
 use auth::{People, audit, link};
 use http::{Response, StatusCode};
 use model::{Code, Flaw, Problem, accept_field};
@@ -9,7 +7,7 @@ use serde_json::{Value as Json, json};
 use store::{Row, Statement};
 use web::{Body, Request};
 
-use crate::{Accounts, fields::Fields, reply, sessions::moment, signed_in};
+use crate::{Accounts, errand::Errand, fields::Fields, reply, sessions::moment, signed_in};
 
 /// The most invitations that are listed, the latest first.
 const MOST: i64 = 1_000;
@@ -62,9 +60,9 @@ pub(crate) async fn create(
     let (id, secret, mut statements) = link::invite(&email, &roles, &by, request.now);
     let detail = json!({ "invite": id, "email": email, "roles": roles });
     statements.push(audit::line("invited", &request.caller(), &format!("invite:{id}"), &detail));
+    statements.push(accounts.desk.lay_up(&Errand::Invite { email: email.clone(), secret }, request.now)?);
     accounts.auth.store().own(statements).await?;
-    let (desk, people, now, to) = (Arc::clone(&accounts.desk), people.clone(), request.now, email.clone());
-    accounts.behind("mail an invitation", async move { desk.invite(&people, &to, &secret, now).await });
+    accounts.desk.wake();
     let body = json!({
         "id": id,
         "email": email,

@@ -6,6 +6,7 @@
 mod code;
 mod complete;
 mod email;
+mod errand;
 mod factors;
 mod fields;
 mod invites;
@@ -17,6 +18,7 @@ mod oauth;
 mod pages;
 mod passkeys;
 mod password;
+mod postman;
 mod reauth;
 mod refresh;
 mod reply;
@@ -24,20 +26,17 @@ mod sessions;
 mod sign_in;
 mod sign_up;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use auth::{Auth, People};
 use engine::Engine;
 use http::{Method, Response};
-use mail::{Post, Templates};
+use mail::{Carrier, Templates};
 use model::{Code, Problem, identity::Method as Way};
-use tokio::sync::Semaphore;
 use web::{Body, Request};
 
-/// Works that may wait behind answers, all in all.
-const BEHIND: usize = 256;
-/// How long such work waits, so that what it takes from the machine does not slow the answer that it stands behind.
-const ASIDE: Duration = Duration::from_millis(50);
+pub use self::postman::Postman;
+
 /// How fresh a proof has to be for what matters most: microseconds (10 minutes).
 const FRESH: i64 = 600_000_000;
 
@@ -46,7 +45,6 @@ pub struct Accounts {
     engine: Arc<Engine>,
     auth: Arc<Auth>,
     desk: Arc<mails::Desk>,
-    behind: Arc<Semaphore>,
     providers: oauth::Providers,
 }
 
@@ -94,9 +92,15 @@ const CALLS: &[(&str, &str)] = &[
 impl Accounts {
     /// Speaks for an engine.
     #[must_use]
-    pub fn new(engine: Arc<Engine>, auth: Arc<Auth>, post: Post, templates: Templates) -> Self {
-        let desk = Arc::new(mails::Desk::new(post, templates, Arc::clone(&auth)));
-        Self { engine, auth, desk, behind: Arc::new(Semaphore::new(BEHIND)), providers: oauth::Providers::default() }
+    pub fn new(engine: Arc<Engine>, auth: Arc<Auth>, templates: Templates) -> Self {
+        let desk = Arc::new(mails::Desk::new(templates, Arc::clone(&engine), Arc::clone(&auth)));
+        Self { engine, auth, desk, providers: oauth::Providers::default() }
+    }
+
+    /// Begins to send the mails that people are owed.
+    #[must_use]
+    pub fn start_mail(&self, carrier: Carrier) -> Postman {
+        Postman::start(Arc::clone(&self.desk), carrier)
     }
 
     /// Makes sure that what people sign in with can be used as it is set up.
@@ -186,21 +190,6 @@ impl Accounts {
         let people = self.auth.people()?;
         let keys = self.auth.keyring().await?.jwks(people.settings()?.access_ttl, request.now);
         Ok(reply::jwks(&keys))
-    }
-
-    /// Does something behind the answer: how long it takes must not show, or need not be waited for.
-    fn behind(&self, what: &'static str, work: impl Future<Output = Result<(), Problem>> + Send + 'static) {
-        let Ok(place) = Arc::clone(&self.behind).try_acquire_owned() else {
-            tracing::error!(what, "left out: too much waits to be done behind answers");
-            return;
-        };
-        tokio::spawn(async move {
-            tokio::time::sleep(ASIDE).await;
-            if let Err(problem) = work.await {
-                tracing::error!(what, code = problem.code.slug(), cause = problem.cause, "failed behind an answer");
-            }
-            drop(place);
-        });
     }
 }
 

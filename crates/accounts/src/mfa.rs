@@ -3,8 +3,6 @@
 //! An `mfa_token` is a ticket like those of mailed codes: five minutes, five tries, counted by one statement, and good for
 //! `/auth/mfa/verify` alone. It says which factors were asked for; no other counts with it.
 
-use std::sync::Arc;
-
 use auth::{
     People, Person,
     attempts::Attempt,
@@ -22,6 +20,7 @@ use web::{Body, Request};
 use crate::{
     Accounts,
     complete::{Entry, complete},
+    errand::Errand,
     fields::Fields,
     reply,
 };
@@ -100,12 +99,13 @@ pub(crate) async fn ask(
     let data = json!({ "amr": amr, "factors": names }).to_string().into_bytes();
     let asked = code::ask(Purpose::Further, Some(&person.id), &email, Some(data), request.now);
     before.push(asked.insert);
-    accounts.auth.store().own(before).await?;
     if factors.contains(&Factor::Mail) {
-        let (desk, now, code) = (Arc::clone(&accounts.desk), request.now, asked.code);
-        let template = if person.verified { "new_device" } else { "verify_email" };
-        accounts.behind("mail a code", async move { desk.further(template, &email, &code, now).await });
+        let template = if person.verified { "new_device" } else { "verify_email" }.to_owned();
+        let errand = Errand::Further { template, email, code: asked.code };
+        before.push(accounts.desk.lay_up(&errand, request.now)?);
     }
+    accounts.auth.store().own(before).await?;
+    accounts.desk.wake();
     Ok(reply::json(StatusCode::OK, &json!({ "mfa_token": asked.ticket, "factors": names })))
 }
 
@@ -139,7 +139,7 @@ pub(crate) async fn verify(
     let proved = match factor {
         Some(Factor::Mail) => by_mail(accounts, request, people, person.clone(), proof).await,
         Some(Factor::Totp) => by_app(accounts, request, person.clone(), proof).await,
-        Some(Factor::Recovery) => Ok(by_recovery(request, person.clone(), &proof)),
+        Some(Factor::Recovery) => by_recovery(accounts, request, person.clone(), &proof),
         None => Err(code::wrong()),
     };
     let (owner, before) = proved.inspect_err(|_| {
@@ -156,7 +156,7 @@ pub(crate) async fn verify(
     };
     let answer = complete(accounts, request, people, entry).await?;
     if factor == Some(Factor::Recovery) {
-        accounts.desk.tell_owner("recovery_code_used", &person, "a recovery code");
+        accounts.desk.wake();
     }
     Ok(answer)
 }
@@ -256,15 +256,21 @@ pub(crate) async fn use_app(
     Ok(vec![used, line])
 }
 
-fn by_recovery(request: &Request<'_>, person: Person, proof: &Proof<'_>) -> Proved {
-    let before = vec![
+fn by_recovery(
+    accounts: &Accounts,
+    request: &Request<'_>,
+    person: Person,
+    proof: &Proof<'_>,
+) -> Result<Proved, Problem> {
+    let mut before = vec![
         proof.tried.spend(),
         recovery::spend(&person.id, proof.typed, request.now),
         // The owner is here: guesses of others hold nobody up any longer.
         totp::forgive(&person.id),
         audit::line("recovery_code_used", &request.caller(), &person.actor(), &Json::Null),
     ];
-    (person, before)
+    before.extend(accounts.desk.tell("recovery_code_used", &person, "a recovery code", request.now)?);
+    Ok((person, before))
 }
 
 #[cfg(test)]

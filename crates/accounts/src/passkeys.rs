@@ -153,8 +153,10 @@ pub(crate) async fn finish_registration(
     let (passkey, add) = passkeys::add(new, request.now);
     let detail = json!({ "factor": "passkey", "id": passkey });
     let line = audit::line("factor_added", &request.caller(), &person.actor(), &detail);
-    accounts.auth.store().own(vec![add, line]).await?;
-    accounts.desk.tell_owner("factor_added", &person, "a passkey");
+    let mut statements = vec![add, line];
+    statements.extend(accounts.desk.tell("factor_added", &person, "a passkey", request.now)?);
+    accounts.auth.store().own(statements).await?;
+    accounts.desk.wake();
     let item = factors::item(Some(&passkey), "passkey", Some(&name), Some(request.now), None);
     Ok(reply::json(StatusCode::CREATED, &item))
 }

@@ -1,10 +1,7 @@
 //! Passwords: changed, forgotten, set anew.
 
-use std::sync::Arc;
-
 use auth::{
-    People, Person, attempts::Try, audit, code, credential, device, identify, link, password::Password,
-    session::Session,
+    People, attempts::Try, audit, code, credential, device, identify, link, password::Password, session::Session,
 };
 use engine::AccountChange;
 use http::Response;
@@ -13,7 +10,12 @@ use serde_json::Value as Json;
 use store::Beside;
 use web::{Body, Request};
 
-use crate::{Accounts, fields::Fields, reply, require_method, signed_in};
+use crate::{
+    Accounts,
+    errand::{Asker, Errand},
+    fields::Fields,
+    reply, require_method, signed_in,
+};
 
 /// `POST /auth/password/change`
 pub(crate) async fn change(
@@ -55,9 +57,10 @@ pub(crate) async fn change(
         identify::bump(&id, request.now),
         audit::line("password_changed", &request.caller(), &person.actor(), &Json::Null),
     ]);
+    statements.extend(accounts.desk.tell("password_changed", &person, "", request.now)?);
     store.own(statements).await?;
     accounts.auth.person_changed(&id);
-    tell(accounts, &person);
+    accounts.desk.wake();
     Ok(reply::empty())
 }
 
@@ -72,17 +75,11 @@ pub(crate) async fn forgot(
     let email = fields.required("email");
     fields.finish()?;
     accounts.auth.attempts.count_call(request.address, request.now)?;
-    let (desk, engine, auth) = (Arc::clone(&accounts.desk), Arc::clone(&accounts.engine), Arc::clone(&accounts.auth));
-    let (people, caller) = (people.clone(), request.caller());
-    accounts.behind("mail a link", async move {
-        let Some(person) = people.find_by_email(&engine, &email).await? else { return Ok(()) };
-        // To the address as it is stored: what was typed may only look like it.
-        let (Some(address), Some(_)) = (&person.email, &person.identity) else { return Ok(()) };
-        let (secret, mut statements) = link::reset(&person.id, address, false, caller.now);
-        statements.push(audit::line("password_forgotten", &caller, &person.actor(), &Json::Null));
-        auth.store().own(statements).await?;
-        desk.reset(&people, address, &secret, caller.now).await
-    });
+    // Kept before it is promised; whom it reaches is found out later.
+    let errand = Errand::Reset { email, asker: Asker::of(&request.caller()) };
+    let errand = accounts.desk.lay_up(&errand, request.now)?;
+    accounts.auth.store().own(vec![errand]).await?;
+    accounts.desk.wake();
     Ok(reply::accepted())
 }
 
@@ -124,6 +121,7 @@ pub(crate) async fn reset(
         identify::bump(&person.id, request.now),
         audit::line("password_reset", &caller, &person.actor(), &Json::Null),
     ]);
+    statements.extend(accounts.desk.tell("password_changed", &person, "", request.now)?);
     if proves {
         let change = AccountChange::Email { id: person.key.clone(), email: None, verified: true };
         let beside = Beside { before: statements, ..Beside::default() };
@@ -132,17 +130,8 @@ pub(crate) async fn reset(
         store.own(statements).await?;
     }
     accounts.auth.person_changed(&person.id);
-    tell(accounts, &person);
+    accounts.desk.wake();
     let mut reply = reply::empty();
     reply::clear_cookie(&mut reply, accounts.auth.cookies());
     Ok(reply)
-}
-
-/// Tells the owner by mail, which needs no waiting for.
-fn tell(accounts: &Accounts, person: &Person) {
-    if let Some(email) = &person.email
-        && let Err(problem) = accounts.desk.tell("password_changed", email)
-    {
-        tracing::error!(cause = problem.cause, "nobody could be told of a changed password");
-    }
 }

@@ -21,7 +21,7 @@ use serde_json::{Value as Json, json};
 use store::{Beside, Statement};
 use web::{Body, Request};
 
-use crate::{Accounts, complete, fields::Fields, reply, require_method};
+use crate::{Accounts, complete, errand::Errand, fields::Fields, reply, require_method};
 
 /// `POST /auth/sign-up`
 pub(crate) async fn sign_up(
@@ -151,15 +151,9 @@ async fn wait_for_code(
     let data = json!({ "body": body, "hash": hash }).to_string();
     let sealed = accounts.auth.master()?.seal("sign-up", data.as_bytes())?;
     let asked = code::ask(Purpose::SignUp, None, &email, Some(sealed), request.now);
-    accounts.auth.store().own(vec![asked.insert]).await?;
-    let (desk, engine, auth) = (Arc::clone(&accounts.desk), Arc::clone(&accounts.engine), Arc::clone(&accounts.auth));
-    let (code, now) = (asked.code, request.now);
-    accounts.behind("mail a code", async move {
-        match auth.people()?.find_by_email(&engine, &email).await? {
-            Some(_) => desk.have_account(&email, now).await,
-            None => desk.code("verify_email", &email, &code, now).await,
-        }
-    });
+    let errand = accounts.desk.lay_up(&Errand::SignUp { email, code: asked.code }, request.now)?;
+    accounts.auth.store().own(vec![asked.insert, errand]).await?;
+    accounts.desk.wake();
     Ok(reply::ticket(&asked.ticket))
 }
 

@@ -17,6 +17,7 @@ pub mod issue;
 pub mod keyring;
 pub mod link;
 pub mod oauth;
+pub mod outbox;
 pub mod passkeys;
 pub mod password;
 pub mod people;

@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    path::PathBuf,
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    net::IpAddr,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -17,7 +20,7 @@ use lettre::{
 };
 use parking_lot::Mutex;
 use thiserror::Error;
-use url::{Host, Url};
+use url::Url;
 
 use crate::Mail;
 
@@ -42,7 +45,7 @@ pub enum Carrier {
         /// Where.
         path: PathBuf,
         /// Numbers them.
-        number: AtomicU64,
+        number: Arc<AtomicU64>,
     },
     /// Keeps them in memory, for tests.
     Memory(Kept),
@@ -74,12 +77,12 @@ pub enum SetupError {
     Tls(#[source] lettre::transport::smtp::Error),
     /// The directory can't be made.
     #[error("the directory of `services.mail` can't be made")]
-    Directory(#[source] std::io::Error),
+    Directory(#[source] io::Error),
 }
 
 /// Why a mail did not go.
 #[derive(Debug, Error)]
-pub(crate) enum SendError {
+pub enum SendError {
     /// Never will.
     #[error("the mail is refused")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -97,11 +100,10 @@ impl Carrier {
         let from: Mailbox = from.parse().map_err(|_| SetupError::From)?;
         let url = Url::parse(url).map_err(|_| SetupError::Url)?;
         let host = url.host_str().ok_or(SetupError::Url)?.trim_matches(['[', ']']).to_owned();
-        let is_local = match url.host() {
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
-            Some(Host::Domain(name)) => name == "localhost",
-            None => return Err(SetupError::Url),
+        // In a URL of a scheme that it does not know, an address is but a name to the parser.
+        let is_local = match host.parse::<IpAddr>() {
+            Ok(address) => address.is_loopback(),
+            Err(_) => host == "localhost",
         };
         let parameters = || TlsParameters::new(host.clone()).map_err(SetupError::Tls);
         let (tls, port) = match url.scheme() {
@@ -130,8 +132,8 @@ impl Carrier {
     /// # Errors
     /// It can't be.
     pub fn directory(path: PathBuf) -> Result<Self, SetupError> {
-        std::fs::create_dir_all(&path).map_err(SetupError::Directory)?;
-        Ok(Self::Directory { path, number: AtomicU64::new(1) })
+        fs::create_dir_all(&path).map_err(SetupError::Directory)?;
+        Ok(Self::Directory { path, number: Arc::new(AtomicU64::new(1)) })
     }
 
     /// Memory, and the way to look into it.
@@ -141,7 +143,11 @@ impl Carrier {
         (Self::Memory(kept.clone()), kept)
     }
 
-    pub(crate) async fn carry(&self, mail: &Mail) -> Result<(), SendError> {
+    /// Takes a mail out.
+    ///
+    /// # Errors
+    /// It is refused for good, or can't be taken now.
+    pub async fn carry(&self, mail: &Mail) -> Result<(), SendError> {
         match self {
             Self::Log => {
                 // Each on a line of its own, where a terminal makes links of them.
@@ -152,18 +158,14 @@ impl Carrier {
                 let message = compose(from.clone(), mail)?;
                 match transport.send(message).await {
                     Ok(_) => Ok(()),
-                    Err(error) if error.is_permanent() => Err(SendError::Refused(error.into())),
+                    Err(error) if is_of_the_mail(&error) => Err(SendError::Refused(error.into())),
                     Err(error) => Err(SendError::Later(error.into())),
                 }
             }
             Self::Directory { path, number } => {
-                let number = number.fetch_add(1, Ordering::Relaxed);
                 let text = format!("To: {}\nSubject: {}\n\n{}", mail.to, mail.subject, mail.text);
-                let (path, part) = (path.join(format!("{number:06}.eml")), path.join(format!("{number:06}.part")));
-                // Complete when it has its name.
-                let written = tokio::task::spawn_blocking(move || {
-                    std::fs::write(&part, text).and_then(|()| std::fs::rename(part, path))
-                });
+                let (path, number) = (path.clone(), Arc::clone(number));
+                let written = tokio::task::spawn_blocking(move || write(&path, &number, &text));
                 let written = written.await.map_err(|error| SendError::Refused(error.into()))?;
                 written.map_err(|error| SendError::Later(error.into()))
             }
@@ -177,6 +179,27 @@ impl Carrier {
             }
         }
     }
+}
+
+/// Writes a file under the next free number; complete when it has its name. Others may write into the same directory.
+fn write(directory: &Path, number: &AtomicU64, text: &str) -> io::Result<()> {
+    loop {
+        let number = number.fetch_add(1, Ordering::Relaxed);
+        let (whole, part) = (directory.join(format!("{number:06}.eml")), directory.join(format!("{number:06}.part")));
+        // Whoever makes the part has the number, unless another one has finished with it just before.
+        match OpenOptions::new().write(true).create_new(true).open(&part) {
+            Ok(_) if whole.exists() => fs::remove_file(&part)?,
+            Ok(mut file) => return file.write_all(text.as_bytes()).and_then(|()| fs::rename(part, whole)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether the server refuses this mail for good, and not us: a password that is wrong will be set right.
+fn is_of_the_mail(error: &lettre::transport::smtp::Error) -> bool {
+    let about_us = [500, 502, 503, 504, 521, 530, 534, 535, 538];
+    error.is_permanent() && error.status().is_some_and(|code| !about_us.contains(&u16::from(code)))
 }
 
 fn compose(from: Mailbox, mail: &Mail) -> Result<Message, SendError> {

@@ -1,14 +1,10 @@
-//! Outgoing mail: templates into mails, mails through a bounded queue to a carrier, off the path of any request.
-//!
-//! A mail that can't be delivered now is tried again for some minutes; one that can't be delivered at all is told of in the
-//! log, by its template and never by its text, which may hold a secret.
+//! Outgoing mail: templates into mails, and carriers that take them out. When a mail is written and tried again is for those to
+//! say who have it sent.
 
 mod carrier;
-mod queue;
 mod template;
 
-pub use carrier::{Carrier, Kept, SetupError};
-pub use queue::{Post, Stop};
+pub use carrier::{Carrier, Kept, SendError, SetupError};
 pub use template::{NAMES, TemplateError, Templates};
 
 /// A mail, ready to go.

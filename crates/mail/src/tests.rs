@@ -1,8 +1,8 @@
 //! Mails as they are made and carried.
 
-use std::{fs, time::Duration};
+use std::fs;
 
-use crate::{Carrier, NAMES, Post, Templates};
+use crate::{Carrier, NAMES, Templates};
 
 const VALUES: [(&str, &str); 8] = [
     ("app", "Shop"),
@@ -50,18 +50,6 @@ fn a_template_that_is_none_is_named_with_its_line() {
     fs::write(directory.path().join("reset.txt"), "{% for x in range(100000) %}{{ x }}{% endfor %}").unwrap();
     let templates = Templates::load(Some(directory.path())).unwrap();
     assert!(templates.fill("reset", "ann@example.org", &VALUES).is_err(), "it would take too long");
-}
-
-#[tokio::test]
-async fn mails_reach_their_carrier_before_the_stop() {
-    let (carrier, kept) = Carrier::memory();
-    let (post, stop) = Post::start(carrier);
-    let templates = Templates::load(None).unwrap();
-    for _ in 0..20 {
-        post.send(templates.fill("reset", "ann@example.org", &VALUES).unwrap());
-    }
-    stop.stop(Duration::from_secs(5)).await;
-    assert_eq!(kept.to("ANN@example.org").len(), 20);
 }
 
 #[tokio::test]

@@ -9,20 +9,20 @@ use std::{
     time::Duration,
 };
 
-use accounts::Accounts;
+use accounts::{Accounts, Postman};
 use app::settings::{CorsOrigins, Database, Mail, Settings};
 use auth::{Auth, Setup, seal::MasterKey};
 use engine::Engine;
-use mail::{Carrier, Post, Templates};
+use mail::{Carrier, Templates};
 use model::{Problem, Secret};
 
-/// How long a stop waits for mails that wait to be sent.
+/// How long a stop waits for mails that are under way.
 const MAIL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Identity of a server that runs.
 pub(crate) struct Identity {
     pub(crate) auth: Arc<Auth>,
-    stop: mail::Stop,
+    postman: Postman,
     watching: tokio::task::JoinHandle<()>,
 }
 
@@ -46,17 +46,17 @@ impl Identity {
         let wrong = |error: &dyn std::error::Error| Problem::internal(error.to_string());
         let templates = Templates::load(Some(&settings.directory.join("templates"))).map_err(|error| wrong(&error))?;
         let carrier = carrier(settings).map_err(|error| wrong(&error))?;
-        let (post, stop) = Post::start(carrier);
         let watching = tokio::spawn(Auth::watch(Arc::downgrade(&auth)));
-        let accounts = Accounts::new(Arc::clone(engine), Arc::clone(&auth), post, templates);
+        let accounts = Accounts::new(Arc::clone(engine), Arc::clone(&auth), templates);
         accounts.prepare().await?;
-        Ok((Self { auth, stop, watching }, accounts))
+        let postman = accounts.start_mail(carrier);
+        Ok((Self { auth, postman, watching }, accounts))
     }
 
-    /// Writes down what waits to be written, and sends what waits to be sent.
+    /// Writes down what waits to be written, and sends what is under way.
     pub(crate) async fn stop(self) {
         self.watching.abort();
-        self.stop.stop(MAIL_PATIENCE).await;
+        self.postman.stop(MAIL_PATIENCE).await;
         if let Err(problem) = self.auth.failures.write(&**self.auth.store()).await {
             tracing::warn!(cause = problem.cause, "some failed sign-ins are missing in the audit log");
         }

@@ -43,7 +43,19 @@ impl TestApp {
         for (name, text) in files {
             write(directory.path(), name, text);
         }
-        Self::serve(database, directory).await
+        Self::serve(database, directory, &[]).await
+    }
+
+    /// The same with settings from the environment over those of the files.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn start_with(database: Database, files: &[(&str, &str)], more: &[(&str, &str)]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        for (name, text) in files {
+            write(directory.path(), name, text);
+        }
+        Self::serve(database, directory, more).await
     }
 
     /// Serves a copy of a template.
@@ -54,10 +66,10 @@ impl TestApp {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../templates").join(name);
         copy(&source, directory.path());
-        Self::serve(database, directory).await
+        Self::serve(database, directory, &[]).await
     }
 
-    async fn serve(database: Database, directory: TempDir) -> Self {
+    async fn serve(database: Database, directory: TempDir, more: &[(&str, &str)]) -> Self {
         let postgres = match database {
             Database::Sqlite => None,
             Database::Postgres => Some(PostgresDatabase::create().await),
@@ -68,6 +80,7 @@ impl TestApp {
             set("MAINSTAY_SERVER__LISTEN", "127.0.0.1:0"),
             set("MAINSTAY_SERVICES__MAIL", "file:mail"),
         ];
+        variables.extend(more.iter().map(|(name, value)| set(name, value)));
         if let Some(postgres) = &postgres {
             variables.push(("MAINSTAY_SERVICES__DATABASE".to_owned(), postgres.url.clone()));
         }
@@ -186,6 +199,14 @@ impl TestApp {
         let entries = self.store().entries(&catalog, 0, 10_000).await.unwrap_or_else(|problem| panic!("{problem:?}"));
         let name = |entry: &model::Entry| catalog.schema.get(entry.resource).name.clone();
         entries.iter().map(|entry| format!("{}.{}", name(entry), entry.action.name())).collect()
+    }
+
+    /// Stops the server alone: what it left stays there for another node.
+    ///
+    /// # Panics
+    /// It has been stopped.
+    pub async fn stop_serving(&mut self) {
+        self.server.take().expect("a server").stop().await;
     }
 
     /// Stops the server and removes what it left.

@@ -14,6 +14,7 @@ mod faults;
 mod house;
 mod http;
 mod live;
+mod mails;
 mod manners;
 mod matrix;
 mod nodes;
