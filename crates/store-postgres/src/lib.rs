@@ -18,10 +18,12 @@ mod pulse;
 mod query;
 mod sequencer;
 mod server;
+mod session;
 mod statements;
 mod store_impl;
 mod stream;
 mod transaction;
 mod value;
 
+pub use session::{Scratch, Session};
 pub use store_impl::PostgresStore;

@@ -27,6 +27,7 @@ use crate::{
     log, migrate, own, query,
     sequencer::Sequencer,
     server::Server,
+    session::Scratch,
     stream::Streams,
     transaction::PgTx,
 };
@@ -49,8 +50,20 @@ impl PostgresStore {
     /// # Errors
     /// 503 where the URL can't be used, the database can't be reached, or its encoding isn't UTF-8.
     pub async fn open(url: &str, connections: usize) -> Result<Self, Problem> {
+        Self::at(Server::read(url)?, connections).await
+    }
+
+    /// Opens a scratch database in the same way.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_scratch(scratch: &Scratch, connections: usize) -> Result<Self, Problem> {
+        Self::at(scratch.server(), connections).await
+    }
+
+    async fn at(server: Server, connections: usize) -> Result<Self, Problem> {
         let streams = Streams::new(connections);
-        let connections = Connections::new(Server::read(url)?, connections)?;
+        let connections = Connections::new(server, connections)?;
         let lease = connections.lease().await?;
         let last = match lease.client() {
             Some(client) => {

@@ -10,7 +10,7 @@ use store::{
     Store,
     migration::{Database, MigrationError, Preview, Status, report::Outcome, script},
 };
-use tokio_postgres::NoTls;
+use store_postgres::Session;
 
 use super::failure::Failure;
 use crate::assemble;
@@ -108,31 +108,4 @@ fn make_parent(path: &Path) -> Result<(), MigrationError> {
         doing: format!("make the directory `{}`", parent.display()),
         source: error.into(),
     })
-}
-
-/// A connection to PostgreSQL, closed with this.
-struct Session {
-    client: tokio_postgres::Client,
-    work: tokio::task::JoinHandle<()>,
-}
-
-impl Session {
-    async fn open(url: &str) -> Result<Self, MigrationError> {
-        let failed = |error: tokio_postgres::Error| MigrationError::Database {
-            doing: "reach the PostgreSQL database of `services.database`".to_owned(),
-            source: error.into(),
-        };
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await.map_err(failed)?;
-        let work = tokio::spawn(async move {
-            // Whoever waits for an answer on it hears of its end.
-            let _ = connection.await;
-        });
-        Ok(Self { client, work })
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.work.abort();
-    }
 }

@@ -1,23 +1,23 @@
 //! `mainstay test`: the access rules, held against what their author expects of them.
 //!
-//! Each file of `tests/` gets a database of its own, in a temporary directory, with its records in it. Every test is tried
+//! Each file of `tests/` gets a database of its own, of the kind that the app has, with its records in it: in a temporary
+//! directory, or on the app's PostgreSQL server beside the app's own. Every test is tried
 //! and undone, so that no test sees what another did.
 
 mod world;
 
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode};
 
 use app::{Ask, Expect, RuleTest, Severity, TestFile, Who};
 use engine::{ListRequest, Target};
 use model::{Caller, Code, Problem, Right};
-use rules::Catalog;
 use serde_json::{Value as Json, json};
 
 use self::world::World;
 use super::{
     explain::{self, Asked},
     failure::Failure,
-    files,
+    files::{self, App},
     terminal::{self, bold, count, dim, red},
 };
 
@@ -60,7 +60,7 @@ pub(super) async fn run(directory: &Path, arguments: &Arguments) -> Result<ExitC
     }
     let mut ran = Vec::new();
     for file in &tests.files {
-        ran.extend(run_file(file, &app.catalog, arguments.filter.as_deref()).await?);
+        ran.extend(run_file(file, &app, arguments.filter.as_deref()).await?);
     }
     let failed = ran.iter().filter(|one| !one.wrong.is_empty()).count();
     if arguments.json {
@@ -107,18 +107,28 @@ fn to_json(ran: &[Ran], failed: usize) -> Json {
     })
 }
 
-async fn run_file(file: &TestFile, catalog: &Arc<Catalog>, filter: Option<&str>) -> Result<Vec<Ran>, Failure> {
+async fn run_file(file: &TestFile, app: &App, filter: Option<&str>) -> Result<Vec<Ran>, Failure> {
     let chosen = |test: &&RuleTest| filter.is_none_or(|text| file.name.contains(text) || test.name.contains(text));
     let tests: Vec<&RuleTest> = file.tests.iter().filter(chosen).collect();
     if tests.is_empty() {
         return Ok(Vec::new());
     }
-    let world = World::open(file, catalog).await?;
+    let world = World::open(file, app).await?;
+    // What is interrupted leaves no database behind, either.
+    let ran = tokio::select! {
+        ran = run_tests(&world, file, &tests) => Ok(ran),
+        _ = tokio::signal::ctrl_c() => Err(Failure::new("interrupted")),
+    };
+    world.close().await?;
+    ran
+}
+
+async fn run_tests(world: &World, file: &TestFile, tests: &[&RuleTest]) -> Vec<Ran> {
     let mut ran = Vec::new();
     for test in tests {
         for who in &test.who {
             let wrong = match world.caller(who).await {
-                Ok(caller) => run_one(&world, &caller, test).await,
+                Ok(caller) => run_one(world, &caller, test).await,
                 Err(problem) => Err(problem),
             };
             let wrong = wrong.unwrap_or_else(|problem| vec![format!("it could not be tried: {}", problem.detail)]);
@@ -126,8 +136,7 @@ async fn run_file(file: &TestFile, catalog: &Arc<Catalog>, filter: Option<&str>)
             ran.push(Ran { file, line: test.line, name, who: describe(who), wrong });
         }
     }
-    world.close().await;
-    Ok(ran)
+    ran
 }
 
 fn describe(who: &Who) -> String {

@@ -16,7 +16,16 @@ const POSTS: &str = "id = \"integer\"\n[fields]\nauthor = { type = \"reference\"
                      [validate]\n\"no shouting\" = \"new.title == null || !new.title.endsWith('!')\"\n";
 
 fn blog() -> App {
-    let app = App::empty();
+    blog_in(App::empty())
+}
+
+fn blog_on_postgres() -> App {
+    let app = App::notes_on_postgres();
+    std::fs::remove_file(app.path().join("resources/notes.toml")).unwrap();
+    blog_in(app)
+}
+
+fn blog_in(app: App) -> App {
     app.write("mainstay.toml", "[roles]\neditor = {}\nboss = { includes = [\"editor\"] }\n");
     app.write("resources/users.toml", USERS);
     app.write("resources/posts.toml", POSTS);
@@ -97,7 +106,20 @@ fn explain_says_which_part_was_false_and_changes_nothing() {
 
 #[test]
 fn rule_tests_pass_and_fail_with_their_place_and_the_part_that_was_false() {
-    let app = blog();
+    pass_and_fail(&blog());
+}
+
+#[test]
+fn rule_tests_run_on_postgres_where_the_app_does() {
+    pass_and_fail(&blog_on_postgres());
+    let app = blog_on_postgres();
+    app.write("tests/broken.toml", "[records.users]\nada = { name = 7 }\n[[test]]\nlist = \"posts\"\nexpect = []\n");
+    let done = app.run(&["test"]);
+    assert_eq!(done.code, 1);
+    assert!(done.err.contains("the record `ada` of users can't be"), "{}", done.err);
+}
+
+fn pass_and_fail(app: &App) {
     app.write(
         "tests/posts.toml",
         "[records.users]\nada = { name = \"Ada\", pin = \"1234\" }\neve = { name = \"Eve\" }\ngone = { disabled = true }\n\

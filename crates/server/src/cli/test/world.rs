@@ -2,48 +2,97 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use app::{Fixture, TestFile, Who};
+use app::{Fixture, TestFile, Who, settings};
 use engine::{AccountKey, Clock as _, Engine, SystemClock};
 use model::{Caller, Code, IdKind, Problem, ResourceIndex, Schema, caller::Identity, identity::ADMIN};
 use rules::Catalog;
 use serde_json::{Value as Json, json};
-use store::migration::Database;
-use store_sqlite::{SqliteStore, Synchronous, migrate};
+use store::{Store, migration::Database};
+use store_postgres::{PostgresStore, Scratch};
+use store_sqlite::{SqliteStore, Synchronous};
 use tempfile::TempDir;
 
-use crate::cli::{exposure, failure::Failure};
+use crate::cli::{exposure, failure::Failure, files::App};
 
 pub(super) struct World {
     engine: Engine,
     /// Ids by resource and name.
     ids: HashMap<(ResourceIndex, String), String>,
-    /// Removed with this.
-    _directory: TempDir,
+    place: Place,
+}
+
+/// Where the database is.
+enum Place {
+    /// In a directory, removed with this.
+    Directory(#[expect(dead_code, reason = "it is kept for its end")] TempDir),
+    /// Beside the app's own.
+    Server(Scratch),
+}
+
+/// Connections of a test's store: tests are tried one after another.
+const CONNECTIONS: usize = 2;
+
+fn in_directory(catalog: &Catalog) -> Result<(Arc<dyn Store>, Place), Failure> {
+    let failed = |error: std::io::Error| Failure::caused("could not make a temporary directory", &error);
+    let directory = tempfile::tempdir().map_err(failed)?;
+    let path = directory.path().join("test.db");
+    let (target, now) = (Database::of(&catalog.schema), SystemClock.now());
+    let options =
+        store_sqlite::migrate::Options { target: &target, scripts: &[], now, allow_data_loss: false, backup: false };
+    tokio::task::block_in_place(|| store_sqlite::migrate::apply(&path, &options))?;
+    let store = SqliteStore::open(&path, Synchronous::Normal, 1)?;
+    Ok((Arc::new(store), Place::Directory(directory)))
+}
+
+async fn on_server(url: &str, catalog: &Catalog) -> Result<(Arc<dyn Store>, Place), Failure> {
+    let scratch = Scratch::create(url).await?;
+    let made = async {
+        let (target, now) = (Database::of(&catalog.schema), SystemClock.now());
+        let options = store_postgres::migrate::Options { target: &target, scripts: &[], now, allow_data_loss: false };
+        store_postgres::migrate::apply(&mut scratch.session().await?.client, &options).await?;
+        Ok::<_, Failure>(PostgresStore::open_scratch(&scratch, CONNECTIONS).await?)
+    };
+    match made.await {
+        Ok(store) => Ok((Arc::new(store), Place::Server(scratch))),
+        Err(failure) => {
+            scratch.remove().await?;
+            Err(failure)
+        }
+    }
 }
 
 impl World {
-    /// Makes the database and the records of a file.
+    /// Makes a database of the app's kind, and the records of a file in it.
     ///
     /// # Errors
-    /// A record can't be made.
-    pub(super) async fn open(file: &TestFile, catalog: &Arc<Catalog>) -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| Failure::caused("could not make a temporary directory", &error);
-        let directory = tempfile::tempdir().map_err(failed)?;
-        let path = directory.path().join("test.db");
-        let target = Database::of(&catalog.schema);
-        let now = SystemClock.now();
-        let options = migrate::Options { target: &target, scripts: &[], now, allow_data_loss: false, backup: false };
-        tokio::task::block_in_place(|| migrate::apply(&path, &options))?;
-        let store = Arc::new(SqliteStore::open(&path, Synchronous::Normal, 1)?);
-        let engine = Engine::new(Arc::clone(catalog), store, Arc::new(SystemClock));
-        let mut world = Self { engine, ids: HashMap::new(), _directory: directory };
+    /// It can't be made, or a record can't.
+    pub(super) async fn open(file: &TestFile, app: &App) -> Result<Self, Failure> {
+        let (store, place) = match &app.settings.services.database {
+            settings::Database::Sqlite(_) => in_directory(&app.catalog)?,
+            settings::Database::Postgres(url) => on_server(url.expose(), &app.catalog).await?,
+        };
+        let engine = Engine::new(Arc::clone(&app.catalog), store, Arc::new(SystemClock));
+        let mut world = Self { engine, ids: HashMap::new(), place };
         world.name(&file.records);
-        world.load(file).await?;
-        Ok(world)
+        match world.load(file).await {
+            Ok(()) => Ok(world),
+            Err(failure) => {
+                world.close().await?;
+                Err(failure)
+            }
+        }
     }
 
-    pub(super) async fn close(&self) {
+    /// Removes the database.
+    ///
+    /// # Errors
+    /// It stays.
+    pub(super) async fn close(self) -> Result<(), Failure> {
         self.engine.store().close().await;
+        match self.place {
+            Place::Directory(_) => Ok(()),
+            Place::Server(scratch) => Ok(scratch.remove().await?),
+        }
     }
 
     pub(super) fn engine(&self) -> &Engine {
