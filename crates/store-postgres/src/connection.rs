@@ -69,7 +69,8 @@ impl Connections {
     /// A pool that connects when it is first needed.
     pub(crate) fn new(server: Server, size: usize) -> Result<Self, Problem> {
         let recycling_method = RecyclingMethod::Fast;
-        let manager = Manager::from_config(server.config.clone(), server.tls, ManagerConfig { recycling_method });
+        let manager =
+            Manager::from_config(server.config.clone(), server.tls.clone(), ManagerConfig { recycling_method });
         let patience = Some(PATIENCE);
         let set_up = deadpool_postgres::Hook::async_fn(|client: &mut deadpool_postgres::ClientWrapper, _| {
             Box::pin(async move {
@@ -113,7 +114,7 @@ impl Connections {
             PoolError::Timeout(_) => Problem::unavailable(fault::UNREACHABLE, "connecting took too long", 1),
             PoolError::Closed => Problem::unavailable("the server is stopping", "the pool is closed", 1),
             PoolError::Backend(error) | PoolError::PostCreateHook(deadpool_postgres::HookError::Backend(error)) => {
-                fault::problem(&error)
+                fault::unconnected(&error)
             }
             other => Problem::unavailable(fault::UNREACHABLE, other.to_string(), 1),
         })?;

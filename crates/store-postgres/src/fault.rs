@@ -24,6 +24,11 @@ pub(crate) fn unsure(problem: Problem) -> Problem {
     Problem { detail: detail.into(), ..problem }
 }
 
+/// A connection that could not be made: 503, whatever the reason, since there is nothing that the request could do about it.
+pub(crate) fn unconnected(error: &Error) -> Problem {
+    if error.code().is_some() { problem(error) } else { Problem::unavailable(UNREACHABLE, cause(error), 1) }
+}
+
 /// A fault of the database: 503 where it may heal, 500 where it is ours. The client learns nothing of it.
 pub(crate) fn problem(error: &Error) -> Problem {
     let cause = cause(error);

@@ -22,6 +22,7 @@ mod session;
 mod statements;
 mod store_impl;
 mod stream;
+mod tls;
 mod transaction;
 mod value;
 

@@ -234,7 +234,11 @@ async fn dial(server: &Server, state: &Arc<State>) -> Result<Line, Error> {
 
 /// Whether a connection that was not made was refused by somebody: by the server itself, or by a machine that has none.
 fn has_spoken(error: &Error) -> bool {
-    let refused =
-        |kind| matches!(kind, ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset | ErrorKind::NotFound);
+    let refused = |kind| {
+        matches!(
+            kind,
+            ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset | ErrorKind::NotFound | ErrorKind::InvalidData
+        )
+    };
     error.code().is_some() || error.is_closed() || fault::io_kind(error).is_some_and(refused)
 }

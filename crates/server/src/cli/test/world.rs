@@ -26,7 +26,7 @@ enum Place {
     /// In a directory, removed with this.
     Directory(#[expect(dead_code, reason = "it is kept for its end")] TempDir),
     /// Beside the app's own.
-    Server(Scratch),
+    Server(Box<Scratch>),
 }
 
 /// Connections of a test's store: tests are tried one after another.
@@ -53,7 +53,7 @@ async fn on_server(url: &str, catalog: &Catalog) -> Result<(Arc<dyn Store>, Plac
         Ok::<_, Failure>(PostgresStore::open_scratch(&scratch, CONNECTIONS).await?)
     };
     match made.await {
-        Ok(store) => Ok((Arc::new(store), Place::Server(scratch))),
+        Ok(store) => Ok((Arc::new(store), Place::Server(Box::new(scratch)))),
         Err(failure) => {
             scratch.remove().await?;
             Err(failure)
