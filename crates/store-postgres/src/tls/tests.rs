@@ -1,3 +1,5 @@
+//! What a URL says of TLS, and what can not be.
+
 use tokio_postgres::{Config, config::SslMode};
 
 use super::{set_up, take_wishes};
