@@ -20,7 +20,8 @@ class Site:
             shutil.copytree(app, folder, ignore=shutil.ignore_patterns("data", "seed"))
         else:
             os.makedirs(os.path.join(folder, "resources"))
-        self.environment = {**os.environ, "MAINSTAY_SERVER__LISTEN": f"127.0.0.1:{port}",
+        self.environment = {**os.environ, "MAINSTAY_AUTH__MASTER_KEY": "a master key for faults and nothing else",
+                            "MAINSTAY_SERVER__LISTEN": f"127.0.0.1:{port}",
                             "MAINSTAY_SERVICES__DATABASE": database}
         if self.postgres:
             self.psql(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)', f'CREATE DATABASE "{self.name}"')
