@@ -56,12 +56,9 @@ impl Cors {
             vary::add(reply, "Origin");
         }
         if let Some(origin) = self.allowed(request) {
-            if !self.any {
-                // Cookies go along for exact origins alone.
-                reply.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-            }
             reply.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
             if !self.any {
+                // Cookies go along for exact origins alone.
                 reply.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
             }
             reply.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));

@@ -111,6 +111,22 @@ both! {
         person.post("/auth/code/verify", json!({"ticket": ticket, "code": code})).await.expect(401);
     }
 
+    async fn a_code_counts_for_what_it_was_asked_for_alone(app) using CODES {
+        let (person, (ann, _)) = (app.stranger(), sign_up(app, "ann@example.org").await);
+        let enter = person.post("/auth/code/request", json!({"email": "ann@example.org"})).await.expect(202).json()["ticket"].clone();
+        let code = code_in(&app.mails("ann@example.org", 1).await[0]);
+        for path in ["/auth/email/verify", "/auth/email/change"] {
+            ann.post(path, json!({"ticket": enter, "code": code})).await.expect(401);
+        }
+        person.post("/auth/mfa/verify", json!({"mfa_token": enter, "code": code})).await.expect(401);
+        assert_eq!(ann.get("/auth/me").await.json()["email_verified"], false);
+        let prove = ann.post("/auth/email/verify", json!({})).await.expect(202).json()["ticket"].clone();
+        let code = code_in(&app.mails("ann@example.org", 2).await[1]);
+        person.post("/auth/code/verify", json!({"ticket": prove, "code": code})).await.expect(401);
+        person.post("/auth/mfa/verify", json!({"mfa_token": prove, "code": code})).await.expect(401);
+        ann.post("/auth/email/verify", json!({"ticket": prove, "code": code})).await.expect(200);
+    }
+
     async fn five_tries_are_all_that_a_ticket_has(app) using CODES {
         let person = app.stranger();
         sign_up(app, "ann@example.org").await;
