@@ -1,6 +1,7 @@
 //! Cursors: the sort keys of the last record of a page, tied to the query that made them.
 //!
-//! A cursor grants nothing: its values are bound like any other input, and the rules are asked again.
+//! A cursor grants nothing: its values are bound like any other input, and the rules are asked again. So the sum over it
+//! is no signature; it is there to find a cursor that was cut or altered on its way, which would begin at another place.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -19,9 +20,17 @@ pub(crate) fn tie(resource: &str, query: &Query) -> u64 {
 
 /// The cursor for the page after a record with these keys.
 pub(crate) fn write(tie: u64, keys: &[Value]) -> String {
-    let keys = keys.iter().map(|key| if key.is_null() { Json::Null } else { Json::String(text(key)) });
-    let parts: Vec<Json> = [Json::String(format!("{tie:x}"))].into_iter().chain(keys).collect();
+    let keys: Vec<Option<String>> = keys.iter().map(|key| (!key.is_null()).then(|| text(key))).collect();
+    let begin = Json::String(sum(tie, &keys));
+    let parts: Vec<Json> = [begin].into_iter().chain(keys.into_iter().map(Json::from)).collect();
     URL_SAFE_NO_PAD.encode(Json::Array(parts).to_string())
+}
+
+/// What a cursor begins with: another one for another query, and for other keys.
+fn sum(tie: u64, keys: &[Option<String>]) -> String {
+    let mut hasher = DefaultHasher::new();
+    (tie, keys).hash(&mut hasher);
+    format!("{:x}", hasher.finish())
 }
 
 /// A cursor's keys as texts, which the gate reads as values of the sort's types; null stays none.
@@ -31,10 +40,12 @@ pub(crate) fn open(cursor: &str, tie: u64) -> Result<Vec<Option<String>>, Proble
     let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| foreign())?;
     let parts: Vec<Option<String>> = serde_json::from_slice(&bytes).map_err(|_| foreign())?;
     let mut parts = parts.into_iter();
-    if parts.next().flatten() != Some(format!("{tie:x}")) || parts.len() > rules::query::SORT_KEYS + 1 {
+    let begin = parts.next().flatten();
+    let keys: Vec<Option<String>> = parts.collect();
+    if begin != Some(sum(tie, &keys)) || keys.len() > rules::query::SORT_KEYS + 1 {
         return Err(foreign());
     }
-    Ok(parts.collect())
+    Ok(keys)
 }
 
 /// A key as the text of its wire form, without quotes.

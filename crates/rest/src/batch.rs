@@ -142,13 +142,20 @@ impl<'a> Path<'a> {
                 query::none(query)?;
                 Ok(Step::Delete { resource, id, precondition })
             }
-            ("POST", Some(_)) => Err(Problem::new(Code::MethodNotAllowed, "POST is for /api/{resource}")),
+            ("POST", Some(_)) => Err(not_allowed("POST is for /api/{resource}".to_owned(), "PUT, PATCH, DELETE")),
             (method, _) => {
                 let detail = format!("in a batch, {method} is for one record: /api/{{resource}}/{{id}}");
-                Err(Problem::new(Code::MethodNotAllowed, detail))
+                Err(not_allowed(detail, "POST"))
             }
         }
     }
+}
+
+/// 405 with what a batch allows on the path.
+fn not_allowed(detail: String, allow: &'static str) -> Problem {
+    let mut problem = Problem::new(Code::MethodNotAllowed, detail);
+    problem.extra.allow = Some(allow);
+    problem
 }
 
 fn text(members: &mut Map<String, Json>, name: &str, at: &str, flaws: &mut Vec<Flaw>) -> Option<String> {

@@ -101,6 +101,6 @@ fn decode(text: &str) -> Result<String, Problem> {
     let decoded = percent_decode(spaced.as_bytes()).decode_utf8();
     match decoded {
         Ok(decoded) if !decoded.contains('\0') => Ok(decoded.into_owned()),
-        _ => Err(Problem::new(Code::BadParameter, "the query string has bytes that are no UTF-8 text")),
+        _ => Err(Problem::new(Code::BadParameter, "the query string has bytes that are no UTF-8 text, or a NUL")),
     }
 }

@@ -11,11 +11,9 @@ use crate::request::Request;
 /// # Errors
 /// 400 for an `If-None-Match` that a write has no meaning for.
 pub fn of_write(request: &Request<'_>) -> Result<Precondition, Problem> {
-    // One that is no text matches nothing: it must not be taken for one that is absent.
-    let text = |name: header::HeaderName| request.headers.get(name).map(|value| value.to_str().unwrap_or(""));
-    let wanted = text(header::IF_MATCH);
-    let unwanted = text(header::IF_NONE_MATCH);
-    match (wanted, unwanted) {
+    let wanted = listed(request.headers, &header::IF_MATCH);
+    let unwanted = listed(request.headers, &header::IF_NONE_MATCH);
+    match (wanted.as_deref(), unwanted.as_deref()) {
         (None, None) => Ok(Precondition::None),
         (Some(tags), None) => Ok(of_tags(tags)),
         (None, Some("*")) => Ok(Precondition::Absent),
@@ -41,6 +39,13 @@ pub fn is_known(headers: &HeaderMap, tag: &str) -> bool {
     let values = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     // A weak comparison: `W/` does not count.
     values.flat_map(split).any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+}
+
+/// A header that is a list, whose lines are one (RFC 9110, 5.3); none where it is absent. A line that is no text matches
+/// nothing: it must not be taken for one that is absent.
+pub(crate) fn listed(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+    let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or("")).collect();
+    (!lines.is_empty()).then(|| lines.join(", "))
 }
 
 fn split(tags: &str) -> impl Iterator<Item = &str> {

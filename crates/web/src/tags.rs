@@ -6,13 +6,16 @@
 
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::coding::{Coding, Preference};
+use crate::{
+    coding::{Coding, Preference},
+    preconditions::listed,
+};
 
 /// Takes the marks off the tags that a request names. Returns its `If-None-Match` as it came, where that was changed.
 pub(crate) fn unmark(headers: &mut HeaderMap, preference: Preference) -> Option<HeaderValue> {
     let strip = |headers: &HeaderMap, name: header::HeaderName, takes: &dyn Fn(Coding) -> bool| {
-        let text = headers.get(name)?.to_str().ok()?;
-        let mut changed = text.to_owned();
+        let text = listed(headers, &name)?;
+        let mut changed = text.clone();
         for coding in Coding::ALL.into_iter().filter(|coding| takes(*coding)) {
             changed = changed.replace(&ending(coding), "\"");
         }

@@ -38,6 +38,8 @@ pub(super) struct Head {
     filled: usize,
     transfer: bool,
     length: bool,
+    /// Whether the request line has come, whole.
+    asked: bool,
     ended: bool,
 }
 
@@ -59,6 +61,11 @@ impl Head {
         self.transfer && self.length
     }
 
+    /// Whether what has come is a part of the request line, so that it is the URL which is long.
+    pub(super) fn is_in_request_line(&self) -> bool {
+        !self.asked && self.filled > 0
+    }
+
     fn end_line(&mut self) {
         let line = &self.line[..self.filled];
         let is = |name: &[u8]| {
@@ -68,6 +75,7 @@ impl Head {
         self.length |= is(LENGTH);
         // Empty lines before the request line are no end (RFC 9112, 2.2); a second head would begin anew anyway.
         self.ended = matches!(line, b"" | b"\r");
+        self.asked |= !self.ended;
         self.filled = 0;
     }
 }
@@ -85,6 +93,22 @@ mod tests {
             assert!(both.as_bytes().chunks(size).fold(false, |_, piece| head.feed(piece)), "{size}");
             let mut head = Head::default();
             assert!(!one.as_bytes().chunks(size).fold(false, |_, piece| head.feed(piece)), "{size}");
+        }
+    }
+
+    #[test]
+    fn the_request_line_ends_where_it_ends() {
+        for (pieces, within) in [
+            (&["GET /aaaa", "aaaa"][..], true),
+            (&["\r\n"], false),
+            (&["GET / HTTP/1.1\r\n"], false),
+            (&["GET / HTTP/1.1\r\nX: aaaa"], false),
+        ] {
+            let mut head = Head::default();
+            for piece in pieces {
+                head.feed(piece.as_bytes());
+            }
+            assert_eq!(head.is_in_request_line(), within, "{pieces:?}");
         }
     }
 

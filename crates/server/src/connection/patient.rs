@@ -146,6 +146,8 @@ impl Patient {
     /// Whether these bytes are hyper's own answer, for which ours is sent.
     fn replaces(&mut self, bytes: &[u8]) -> bool {
         let Some(status) = bare_status(bytes).filter(|_| self.refusal.is_empty()) else { return false };
+        // hyper counts the head as a whole, and calls a URL that fills it headers that are too many.
+        let status = if status == 431 && self.head.is_in_request_line() { 414 } else { status };
         self.refusal = (self.refuse)(status);
         true
     }

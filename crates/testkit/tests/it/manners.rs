@@ -242,6 +242,7 @@ both! {
     async fn what_is_no_request_is_answered_with_a_problem(app) using APP {
         let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X-A: b\r\n".repeat(120));
         let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(70_000));
+        let longer = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(300_000));
         let heavy = format!("GET / HTTP/1.1\r\nHost: a\r\nX-A: {}\r\n\r\n", "x".repeat(200_000));
         let chunked = "Transfer-Encoding: chunked\r\n";
         for (what, bytes, status) in [
@@ -257,6 +258,7 @@ both! {
             ("two hosts", "GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".to_owned(), 400),
             ("many headers", many, 431),
             ("long target", long, 414),
+            ("target longer than any head", longer, 414),
             ("heavy headers", heavy, 431),
         ] {
             let answer = raw(app, bytes.as_bytes()).await;

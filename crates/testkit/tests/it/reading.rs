@@ -128,6 +128,10 @@ both! {
             let refused = stranger.get(&format!("/api/notes?{wrong}")).await.expect(400);
             assert_eq!(refused.json()["type"], "/problems/bad-cursor", "{wrong}: {refused}");
         }
+        for (place, letter) in next.char_indices() {
+            let altered = format!("{}{}{}", &next[..place], if letter == 'A' { 'Q' } else { 'A' }, &next[place + 1..]);
+            stranger.get(&format!("/api/notes?sort=rank&cursor={altered}")).await.expect(400);
+        }
     }
 
     async fn filters_in_both_forms(app) using NOTES {

@@ -170,7 +170,11 @@ both! {
         let sold = person.post("/api/items", json!({"sku": "b", "stock": 1})).await.expect(201).header("location").to_owned();
         person.send(Method::DELETE, &sold, &[("if-match", "\"stale\"")], "").await.expect(401);
         patch(format!("\"nonsense\", {second}"), r#"{"stock":2}"#).await.expect(200);
-        patch("*".to_owned(), r#"{"stock":0}"#).await.expect(200);
+        let tag_now = patch("*".to_owned(), r#"{"stock":3}"#).await.expect(200).header("etag").to_owned();
+        let lines = [("content-type", "application/json"), ("if-match", "\"nonsense\""), ("if-match", tag_now.as_str())];
+        person.send(Method::PATCH, &path, &lines, r#"{"stock":0}"#).await.expect(200);
+        let known = [("if-none-match", "\"nonsense\""), ("if-none-match", tag_now.as_str())];
+        person.send(Method::GET, &path, &known, "").await.expect(200);
         person.send(Method::DELETE, &path, &[("if-match", tag.as_str())], "").await.expect(412);
         person.delete(&path).await.expect(204);
         person.delete(&path).await.expect(404);

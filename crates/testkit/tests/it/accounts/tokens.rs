@@ -27,6 +27,7 @@ both! {
         let (header, claims) = (part(token, 0), part(token, 1));
         let keys = app.stranger().get("/.well-known/jwks.json").await.expect(200);
         assert_eq!(keys.header("cache-control"), "public, max-age=300");
+        assert_eq!(app.stranger().post("/.well-known/jwks.json", json!({})).await.expect(405).header("allow"), "GET, HEAD, OPTIONS");
         let key = &keys.json()["keys"][0];
         assert_eq!(header, json!({"typ": "at+jwt", "alg": "EdDSA", "kid": key["kid"]}));
         assert_eq!((&key["kty"], &key["crv"], &key["use"]), (&json!("OKP"), &json!("Ed25519"), &json!("sig")));
