@@ -15,6 +15,7 @@ mod mails;
 mod me;
 mod mfa;
 mod oauth;
+mod oauth_links;
 mod pages;
 mod passkeys;
 mod password;
@@ -67,9 +68,10 @@ const CALLS: &[(&str, &str)] = &[
     ("code/request", "POST"),
     ("code/verify", "POST"),
     ("oauth/token", "POST"),
-    ("oauth/{id}", "GET, DELETE"),
+    ("oauth", "GET, HEAD"),
+    ("oauth/{id}", "GET"),
     ("oauth/{id}/callback", "GET"),
-    ("oauth/{id}/link", "POST"),
+    ("oauth/{id}/link", "POST, DELETE"),
     ("keys", "GET, HEAD, POST"),
     ("keys/{id}", "DELETE"),
     ("totp/enroll", "POST"),
@@ -139,6 +141,10 @@ impl Accounts {
             return Err(problem);
         }
         let get = matches!(request.method, Method::GET | Method::HEAD);
+        // Whoever finds a key can use it for what its scopes say, and begin nothing else with it.
+        if is_key(request) && !(family == "me" && get) {
+            return Err(by_key());
+        }
         match (family.as_str(), method.as_str()) {
             ("sign-up", _) => sign_up::sign_up(self, request, &people).await,
             ("sign-in", _) => sign_in::sign_in(self, request, &people).await,
@@ -159,10 +165,11 @@ impl Accounts {
             ("code/request", _) => code::request(self, request, &people).await,
             ("code/verify", _) => code::verify(self, request, &people).await,
             ("oauth/token", _) => oauth::token(self, request, &people).await,
-            ("oauth/{id}", "DELETE") => oauth::unlink(self, request, &people, &id).await,
             ("oauth/{id}", _) => oauth::begin(self, request, &people, &id).await,
             ("oauth/{id}/callback", _) => oauth::callback(self, request, &people, &id).await,
-            ("oauth/{id}/link", _) => oauth::link(self, request, &people, &id).await,
+            ("oauth", _) => oauth_links::list(self, request).await,
+            ("oauth/{id}/link", "DELETE") => oauth_links::unlink(self, request, &people, &id).await,
+            ("oauth/{id}/link", _) => oauth_links::link(self, request, &people, &id).await,
             ("keys", _) if get => keys::list(self, request).await,
             ("keys", _) => keys::create(self, request).await,
             ("keys/{id}", _) => keys::delete(self, request, &id).await,
@@ -216,6 +223,16 @@ fn require_method(people: &People, way: Way) -> Result<(), Problem> {
     Err(Problem::new(Code::NotFound, format!("`{name}` is not among the `methods` of this app's [auth]")))
 }
 
+/// Whether somebody shows a key, and no session.
+fn is_key(request: &Request<'_>) -> bool {
+    request.identity.is_known() && request.identity.session.is_none()
+}
+
+/// 403 for what people alone may do.
+fn by_key() -> Problem {
+    Problem::new(Code::Forbidden, "a key can't do this: sign in as a person")
+}
+
 /// The session by which somebody asks: its id, and the person's.
 ///
 /// # Errors
@@ -224,7 +241,7 @@ fn signed_in(request: &Request<'_>) -> Result<(String, String), Problem> {
     let identity = &request.identity;
     match (&identity.session, identity.is_known()) {
         (Some(session), _) => Ok((session.to_string(), store::id_text(&identity.id))),
-        (None, true) => Err(Problem::new(Code::Forbidden, "a key can't do this: sign in as a person")),
+        (None, true) => Err(by_key()),
         (None, false) => Err(Problem::new(Code::Unauthenticated, "sign in first")),
     }
 }

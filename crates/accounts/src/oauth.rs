@@ -29,7 +29,7 @@ use crate::{
     Accounts,
     complete::{Entry, complete},
     fields::Fields,
-    freshly_signed_in, reply, require_method,
+    reply, require_method,
     sign_up::{New, create, invitation},
 };
 
@@ -41,7 +41,7 @@ pub(crate) struct Providers {
 }
 
 impl Providers {
-    async fn find(&self, people: &People, name: &str) -> Result<(OAuthProvider, Arc<Provider>), Problem> {
+    pub(crate) async fn find(&self, people: &People, name: &str) -> Result<(OAuthProvider, Arc<Provider>), Problem> {
         let declared = &people.settings()?.oauth;
         let Some(declared) = declared.iter().find(|provider| provider.name == name) else {
             let near = rules::nearest(name, declared.iter().map(|provider| provider.name.as_str()));
@@ -278,63 +278,8 @@ async fn take_over(
     found.ok_or_else(|| Problem::internal("a person is gone who was just there"))
 }
 
-/// `POST /auth/oauth/{name}/link`: the code for a link with one's own account.
-pub(crate) async fn link(
-    accounts: &Accounts,
-    request: &mut Request<'_>,
-    people: &People,
-    name: &str,
-) -> Result<Response<Body>, Problem> {
-    require_method(people, Way::OAuth)?;
-    let (_, id) = freshly_signed_in(request)?;
-    accounts.providers.find(people, name).await?;
-    let mut fields = Fields::read(request).await?;
-    let (code, verifier) = (fields.required("code"), fields.required("code_verifier"));
-    fields.finish()?;
-    let (proved, spend) = redeem(accounts, request, &code, &verifier).await?;
-    if proved.provider != name {
-        return Err(kept::wrong());
-    }
-    let mut statements = vec![spend];
-    let rows = accounts.auth.store().own_read(kept::owner(&proved)).await?;
-    // One's own already is as good as linked.
-    if rows.first().and_then(|row| row.text(0)) != Some(&id) {
-        let detail = json!({ "provider": name });
-        statements.push(kept::link(&proved, &id, request.now));
-        statements.push(audit::line("identity_linked", &request.caller(), &format!("user:{id}"), &detail));
-    }
-    accounts.auth.store().own(statements).await?;
-    Ok(reply::empty())
-}
-
-/// `DELETE /auth/oauth/{name}`: the link goes, unless it is the last way in.
-pub(crate) async fn unlink(
-    accounts: &Accounts,
-    request: &Request<'_>,
-    people: &People,
-    name: &str,
-) -> Result<Response<Body>, Problem> {
-    let (_, id) = freshly_signed_in(request)?;
-    let store = accounts.auth.store();
-    let rows = store.own_read(kept::links(&id)).await?;
-    if !rows.iter().any(|row| row.text(0) == Some(name)) {
-        return Err(Problem::new(Code::NotFound, "your account is not linked to this provider"));
-    }
-    let person = people.find(&accounts.engine, &id).await?.ok_or_else(Problem::not_found)?;
-    let mut statements = vec![
-        // Two of these at once wait for each other here.
-        identify::bump(&id, request.now),
-        kept::unlink(&id, name),
-    ];
-    statements.extend(credential::way_in(people.settings()?, &person));
-    let detail = json!({ "provider": name });
-    statements.push(audit::line("identity_unlinked", &request.caller(), &person.actor(), &detail));
-    store.own(statements).await?;
-    Ok(reply::empty())
-}
-
 /// What stands behind a code, and the statement that spends it.
-async fn redeem(
+pub(crate) async fn redeem(
     accounts: &Accounts,
     request: &Request<'_>,
     code: &str,
@@ -346,7 +291,7 @@ async fn redeem(
     Ok((proved, kept::spend(code, &challenge, request.now)))
 }
 
-async fn owner(accounts: &Accounts, people: &People, proved: &Proved) -> Result<Option<Person>, Problem> {
+pub(crate) async fn owner(accounts: &Accounts, people: &People, proved: &Proved) -> Result<Option<Person>, Problem> {
     let rows = accounts.auth.store().own_read(kept::owner(proved)).await?;
     let Some(id) = rows.first().and_then(|row| row.text(0)) else { return Ok(None) };
     let person = people.find(&accounts.engine, id).await?.filter(|person| person.identity.is_some());

@@ -1,4 +1,5 @@
-//! A fresh proof of who somebody is, in a session that goes on: by password, mailed code, authenticator app or passkey.
+//! A fresh proof of who somebody is, in a session that goes on: by password, mailed code, authenticator app,
+//! passkey or provider.
 
 use auth::{
     People, Person,
@@ -10,12 +11,12 @@ use auth::{
     session::Session,
 };
 use http::{Response, StatusCode, header};
-use model::{Code, Problem};
+use model::{Code, Problem, identity::Method as Way};
 use serde_json::{Value as Json, json};
 use store::Statement;
 use web::{Body, Request};
 
-use crate::{Accounts, fields::Fields, mfa, passkeys, reply, sign_in, signed_in};
+use crate::{Accounts, fields::Fields, mfa, oauth, passkeys, reply, require_method, sign_in, signed_in};
 
 /// `POST /auth/reauth`
 pub(crate) async fn reauth(
@@ -32,9 +33,13 @@ pub(crate) async fn reauth(
         ceremony: fields.text("ceremony"),
         credential: fields.json("credential"),
     };
+    let verifier = fields.text("code_verifier");
     fields.finish()?;
     let person = people.find(&accounts.engine, &id).await?.ok_or_else(wrong)?;
-    let mut statements = prove(accounts, request, people, &session, &person, shown).await?;
+    let mut statements = match verifier {
+        Some(verifier) => prove_elsewhere(accounts, request, people, &person, shown, &verifier).await?,
+        None => prove(accounts, request, people, &session, &person, shown).await?,
+    };
     statements.push(Session::prove(&session, request.now));
     statements.push(audit::line("reauth", &request.caller(), &person.actor(), &Json::Null));
     statements.push(identify::bump(&person.id, request.now));
@@ -95,9 +100,35 @@ async fn prove(
         }
         _ => {
             let detail = "expected `password`, or `ticket` and `code` of POST /auth/code/request, or the `code` of an \
-                          authenticator app, or `ceremony` and `credential` of a passkey";
+                          authenticator app, or `ceremony` and `credential` of a passkey, or the `code` and `code_verifier` \
+                          of a sign-in with a provider";
             Err(Problem::validation(vec![model::Flaw::pointer("", "required", detail)]))
         }
+    }
+}
+
+/// The same with a provider, by the code that the browser has brought back.
+async fn prove_elsewhere(
+    accounts: &Accounts,
+    request: &Request<'_>,
+    people: &People,
+    person: &Person,
+    shown: Shown,
+    verifier: &str,
+) -> Result<Vec<Statement>, Problem> {
+    require_method(people, Way::OAuth)?;
+    let Shown { password: None, ticket: None, code: Some(code), ceremony: None, credential: None } = shown else {
+        let detail = "with `code_verifier` there is `code`, and nothing else";
+        return Err(Problem::validation(vec![model::Flaw::pointer("/code", "required", detail)]));
+    };
+    let attempt = accounts.auth.attempts.charge_address(request.address, request.now)?;
+    let (proved, spend) = oauth::redeem(accounts, request, &code, verifier).await?;
+    match oauth::owner(accounts, people, &proved).await? {
+        Some(owner) if owner.id == person.id => {
+            accounts.auth.attempts.succeed(&attempt);
+            Ok(vec![spend])
+        }
+        _ => Err(Problem::new(Code::BadCredentials, "the provider has signed somebody else in")),
     }
 }
 

@@ -162,6 +162,9 @@ pub fn delete(id: &str, person: &str) -> Statement {
     Statement::new("DELETE FROM _keys WHERE id = $1 AND person = $2", [id.into(), person.into()])
 }
 
+/// What [`Stored::read`] reads.
+const FIND: &str = "SELECT hash, roles, person, scopes, expires_at, used_at FROM _keys WHERE id = $1";
+
 /// A key as stored.
 struct Stored {
     hash: Vec<u8>,
@@ -252,14 +255,25 @@ fn refused() -> Problem {
 
 /// Asks the database for a key, and for whom it stands for.
 async fn look(engine: &Arc<Engine>, shown: &Shown, now: i64) -> Result<(Stored, Arc<Identity>), Problem> {
-    let find = "SELECT hash, roles, person, scopes, expires_at, used_at FROM _keys WHERE id = $1";
-    let rows = engine.store().own_read(Statement::new(find, [(*shown.id).into()])).await?;
+    let rows = engine.store().own_read(Statement::new(FIND, [(*shown.id).into()])).await?;
     let stored = rows.first().and_then(Stored::read).ok_or_else(refused)?;
     if !secret::same(&stored.hash, &shown.hash) || stored.expires_at <= now {
         return Err(refused());
     }
     let identity = stand_for(engine, &shown.id, &stored).await?.ok_or_else(refused)?;
     Ok((stored, Arc::new(identity)))
+}
+
+/// Whom the key of an id stands for; none where there is no such key, or it is good no more.
+///
+/// # Errors
+/// The database's faults.
+pub async fn identity_of(engine: &Arc<Engine>, id: &str, now: i64) -> Result<Option<Identity>, Problem> {
+    let rows = engine.store().own_read(Statement::new(FIND, [id.into()])).await?;
+    match rows.first().and_then(Stored::read) {
+        Some(stored) if stored.expires_at > now => stand_for(engine, id, &stored).await,
+        _ => Ok(None),
+    }
 }
 
 /// The identity of a key; none where its owner is nobody any more.

@@ -42,9 +42,8 @@ pub fn purge(person: &str) -> Vec<Statement> {
 }
 
 /// What each way in needs to be there.
-const WAYS: [(Method, &str); 3] = [
+const WAYS: [(Method, &str); 2] = [
     (Method::Password, "_auth_credentials WHERE person = $1 AND password IS NOT NULL"),
-    (Method::OAuth, "_auth_identities WHERE person = $1"),
     (Method::Passkey, "_auth_passkeys WHERE person = $1"),
 ];
 
@@ -56,9 +55,19 @@ pub fn way_in(settings: &IdentitySettings, person: &Person) -> Option<Statement>
         return None;
     }
     let open = WAYS.iter().filter(|(way, _)| settings.allows(*way));
-    let ways: String = open.map(|(_, rows)| format!(" OR EXISTS (SELECT 1 FROM {rows})")).collect();
+    let mut ways: String = open.map(|(_, rows)| format!(" OR EXISTS (SELECT 1 FROM {rows})")).collect();
+    let mut values: Vec<store::Cell> = vec![person.id.as_str().into()];
+    // A link with a provider that the app has no more lets nobody in.
+    let providers = settings.oauth.iter().filter(|_| settings.allows(Method::OAuth));
+    for provider in providers {
+        values.push(provider.name.as_str().into());
+        let place = values.len();
+        ways.push_str(&format!(
+            " OR EXISTS (SELECT 1 FROM _auth_identities WHERE person = $1 AND provider = ${place})"
+        ));
+    }
     // Nobody's id is empty.
     let sql = format!("SELECT 1 WHERE $1 = ''{ways}");
     let detail = "this is the last way into your account: set a password or add a passkey first";
-    Some(Statement::new(sql, [person.id.as_str().into()]).or_else(Problem::new(Code::Conflict, detail)))
+    Some(Statement::new(sql, values).or_else(Problem::new(Code::Conflict, detail)))
 }

@@ -200,11 +200,11 @@ pub fn link(proved: &Proved, person: &str, now: i64) -> Statement {
     .or_else(taken)
 }
 
-/// Which providers somebody is linked to: name and moment.
+/// Which providers somebody is linked to: name, issuer, subject and moment.
 #[must_use]
 pub fn links(person: &str) -> Statement {
     Statement::new(
-        "SELECT provider, created_at FROM _auth_identities WHERE person = $1 ORDER BY provider, created_at",
+        "SELECT provider, issuer, subject, created_at FROM _auth_identities WHERE person = $1 ORDER BY provider, created_at",
         [person.into()],
     )
 }

@@ -13,7 +13,7 @@ use url::{Url, form_urlencoded};
 
 use crate::{
     error::{Error, Refusal},
-    github,
+    github::{self, GitHub},
     id_token::{Expected, Truth, verify},
     metadata::{Discovery, Metadata},
 };
@@ -23,7 +23,8 @@ use crate::{
 pub struct Settings {
     /// `[auth.oauth.NAME]`
     pub name: String,
-    /// The issuer, as the provider writes it; none for GitHub, which is no OpenID provider.
+    /// The issuer, as the provider writes it; none for GitHub, which is no OpenID provider. For a company's own GitHub, its
+    /// address.
     pub issuer: Option<String>,
     /// By what name the provider knows this app.
     pub client_id: String,
@@ -39,7 +40,7 @@ pub struct Provider {
 
 enum Kind {
     OpenId(Box<Discovery>),
-    GitHub(Client),
+    GitHub(GitHub),
 }
 
 /// The secrets of one attempt, to be kept until the browser comes back, once and for ten minutes at most.
@@ -110,7 +111,8 @@ impl Provider {
     /// Says what is wrong with the issuer: it has to be an `https` URL without query and fragment, or `http` on loopback.
     pub fn new(settings: Settings, client: Client) -> Result<Self, String> {
         let kind = match &settings.issuer {
-            None => Kind::GitHub(client),
+            None => Kind::GitHub(GitHub::new(client, None)),
+            Some(own) if settings.name == github::NAME => Kind::GitHub(GitHub::new(client, Some(&parse_issuer(own)?))),
             Some(name) => Kind::OpenId(Box::new(Discovery::new(client, &parse_issuer(name)?, name))),
         };
         Ok(Self { settings, kind })
@@ -132,7 +134,7 @@ impl Provider {
             Kind::OpenId(discovery) => {
                 (discovery.metadata().await?.authorization_endpoint.clone(), "openid email profile")
             }
-            Kind::GitHub(_) => (github::authorize()?, "read:user user:email"),
+            Kind::GitHub(github) => (github.authorize()?, "read:user user:email"),
         };
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(attempt.verifier.as_bytes()));
         url.query_pairs_mut()
@@ -160,11 +162,11 @@ impl Provider {
     ) -> Result<Person, Error> {
         match &self.kind {
             Kind::OpenId(discovery) => self.finish_open_id(discovery, callback, attempt, redirect_uri, now).await,
-            Kind::GitHub(client) => {
-                if callback.issuer.as_deref().is_some_and(|issuer| issuer != github::ISSUER) {
+            Kind::GitHub(github) => {
+                if callback.issuer.as_deref().is_some_and(|issuer| issuer != github.issuer) {
                     return Err(Refusal::CallbackIssuer.into());
                 }
-                github::finish(client, &self.settings, code_of(callback)?, attempt, redirect_uri).await
+                github.finish(&self.settings, code_of(callback)?, attempt, redirect_uri).await
             }
         }
     }

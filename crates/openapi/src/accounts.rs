@@ -185,13 +185,14 @@ const CALLS: &[Call] = &[
     ),
     (
         "delete",
-        "/auth/oauth/{name}",
+        "/auth/oauth/{name}/link",
         "unlinkProvider",
         "Takes such a link away, but never your last way in",
         &[],
         &[(204, "")],
         &[403, 404, 409],
     ),
+    ("get", "/auth/oauth", "listLinks", "Your links with providers", &[], &[(200, "AuthList")], &[403, 404]),
     ("get", "/auth/factors", "listFactors", "Your second factors and passkeys", &[], &[(200, "AuthList")], &[403, 404]),
     (
         "delete",

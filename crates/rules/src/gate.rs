@@ -188,6 +188,7 @@ impl Gate {
             catalog: Arc::clone(&plan.catalog),
             resource: plan.resource,
             record,
+            new: None,
             condition: plan.condition.clone(),
             view: plan.view.clone(),
             inputs: inputs.clone(),

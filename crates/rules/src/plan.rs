@@ -407,6 +407,8 @@ pub struct Judgement {
     pub resource: ResourceIndex,
     /// The record.
     pub record: Arc<Record>,
+    /// As it would be stored, where the condition speaks of that, too.
+    pub new: Option<Arc<Record>>,
     /// Who sees it: the read rule and the filter.
     pub condition: Condition,
     /// What is seen of it.

@@ -193,10 +193,11 @@ pub(crate) async fn judge(connections: &Connections, judgement: &Judgement) -> R
         caller: Some(&judgement.caller),
         inputs: &judgement.inputs,
         record: Some(&judgement.record),
-        new: None,
+        new: judgement.new.as_deref(),
     };
     let statement = |condition: &Condition| {
-        Statement::from(sql::Statement::question(&judgement.catalog, &Postgres, condition, facts.record, None))
+        let (record, new) = (facts.record, facts.new);
+        Statement::from(sql::Statement::question(&judgement.catalog, &Postgres, condition, record, new))
     };
     let conditions = judgement.view.fields.iter().filter_map(|seen| seen.condition.as_ref());
     let statements: Vec<Statement> = std::iter::once(&judgement.condition).chain(conditions).map(statement).collect();

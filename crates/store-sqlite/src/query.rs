@@ -230,10 +230,11 @@ pub(crate) fn judge(connection: &Connection, judgement: &Judgement) -> rusqlite:
         caller: Some(&judgement.caller),
         inputs: &judgement.inputs,
         record: Some(&judgement.record),
-        new: None,
+        new: judgement.new.as_deref(),
     };
     let question = |condition: &Condition| {
-        ask(connection, &Statement::question(&judgement.catalog, &Sqlite, condition, facts.record, None), &facts)
+        let (record, new) = (facts.record, facts.new);
+        ask(connection, &Statement::question(&judgement.catalog, &Sqlite, condition, record, new), &facts)
     };
     let visible = question(&judgement.condition)?;
     let mut fields = Vec::with_capacity(judgement.view.fields.len());

@@ -202,18 +202,19 @@ impl Gate {
         Allowed::new(Read { plan: Arc::new(plan), caller, inputs: Vec::new(), page })
     }
 
-    /// DOOR: the same about a record at hand, which is not stored (or not yet).
+    /// DOOR: the same about a record at hand, and what would become of it.
     #[must_use]
     pub fn explain_at_hand(
         &self,
         caller: Caller,
         resource: ResourceIndex,
         record: Arc<Record>,
+        new: Option<Arc<Record>>,
         condition: Condition,
     ) -> Allowed<Judgement> {
         let catalog = Arc::clone(&self.catalog);
         let (view, inputs) = (View::default(), Vec::new());
-        Allowed::new(Judgement { catalog, resource, record, condition, view, inputs, caller })
+        Allowed::new(Judgement { catalog, resource, record, new, condition, view, inputs, caller })
     }
 
     fn people(&self) -> Result<(ResourceIndex, &IdentitySettings), Problem> {

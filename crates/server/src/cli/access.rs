@@ -16,6 +16,9 @@ use super::{
     files, terminal,
 };
 
+/// Who has roles and is nobody.
+const EXPLAINED: &str = "key:explained";
+
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Show each action of each resource: open, closed or conditional, for whom.
@@ -39,7 +42,7 @@ pub(super) struct Table {
 #[command(
     after_help = "Examples:\n  mainstay access explain orders/7 --as ada@example.org\n  mainstay access explain orders/7 --as \
                   ada@example.org --action update --body '{\"country\":\"FR\"}'\n  mainstay access explain orders --action \
-                  create --body '{\"country\":\"FR\"}' --role staff\n\nAsks the database of the app; nothing is changed. Exit \
+                  create --body '{\"country\":\"FR\"}' --role staff\n  mainstay access explain orders/7 --key V5nE0Uq1bTzk\n\nAsks the database of the app; nothing is changed. Exit \
                   code 0 whether the call is allowed or not."
 )]
 pub(super) struct Explain {
@@ -47,11 +50,14 @@ pub(super) struct Explain {
     #[arg(value_name = "RESOURCE/ID")]
     target: String,
     /// Who asks: a person's e-mail or id. A stranger unless given.
-    #[arg(long = "as", value_name = "PERSON", conflicts_with = "role")]
+    #[arg(long = "as", value_name = "PERSON", conflicts_with_all = ["role", "key"])]
     person: Option<String>,
     /// Asks as somebody with this role and no record.
     #[arg(long, value_name = "ROLE")]
     role: Vec<String>,
+    /// Asks with an API key, by its id: as its owner, within its scopes.
+    #[arg(long, value_name = "KEY", conflicts_with = "role")]
+    key: Option<String>,
     /// What is asked.
     #[arg(long, value_enum, default_value = "read")]
     action: Action,
@@ -103,7 +109,7 @@ async fn explain(directory: &Path, arguments: &Explain) -> Result<ExitCode, Fail
         .map_err(|error| Failure::caused("the body is no JSON", &error))?;
     let app = files::load(directory)?;
     let store = database::open(&app.settings, &app.catalog, directory).await?;
-    let engine = Engine::new(Arc::clone(&app.catalog), Arc::clone(&store), Arc::new(SystemClock));
+    let engine = Arc::new(Engine::new(Arc::clone(&app.catalog), Arc::clone(&store), Arc::new(SystemClock)));
     let asked = Asked { right, resource, id, body: &body };
     let explained = async {
         let caller = who(&engine, arguments).await?;
@@ -127,16 +133,24 @@ async fn explain(directory: &Path, arguments: &Explain) -> Result<ExitCode, Fail
 }
 
 /// Who is to be asked for.
-async fn who(engine: &Engine, arguments: &Explain) -> Result<Caller, Failure> {
+async fn who(engine: &Arc<Engine>, arguments: &Explain) -> Result<Caller, Failure> {
     let now = SystemClock.now();
     let nobody = exposure::caller(Identity::anonymous(), now);
+    if let Some(key) = &arguments.key {
+        // Who pastes the whole key means it by its id.
+        let id = key.strip_prefix("msk_").and_then(|rest| rest.split_once('_')).map_or(key.as_str(), |(id, _)| id);
+        let identity = auth::api_key::identity_of(engine, id, now).await?;
+        let none =
+            || Failure::new(format!("there is no key `{id}`, or it is good no more: every call is refused with 401"));
+        return Ok(exposure::caller(identity.ok_or_else(none)?, now));
+    }
     let Some(person) = &arguments.person else {
         if arguments.role.is_empty() {
             return Ok(nobody);
         }
         let gate = engine.gate();
         let roles = gate.catalog().schema.roles().closure(arguments.role.iter().map(String::as_str));
-        let actor = Some("key:explained".to_owned());
+        let actor = Some(EXPLAINED.to_owned());
         return Ok(exposure::caller(Identity { roles, actor, ..Identity::anonymous() }, now));
     };
     let gate = engine.gate();
@@ -157,7 +171,8 @@ pub(super) fn describe(caller: &Caller) -> String {
         return "a stranger".to_owned();
     }
     let mut words: Vec<String> = identity.email.iter().cloned().collect();
-    words.extend(identity.actor.clone().filter(|actor| actor.starts_with("user:")));
+    let named = |actor: &String| actor.starts_with("user:") || (actor.starts_with("key:") && actor != EXPLAINED);
+    words.extend(identity.actor.clone().filter(named));
     if !identity.roles.is_empty() {
         words.push(format!("roles {}", identity.roles.join(", ")));
     }

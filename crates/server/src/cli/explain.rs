@@ -8,7 +8,6 @@ use model::{Caller, Problem, Record, Resource, ResourceIndex, Right, Value, call
 use rules::{
     Condition, Gate, Rule, Scope, Situation,
     explain::{Named, Part, parts},
-    expression::{Anchor, Root, Variable},
     query::Query,
 };
 use serde_json::{Value as Json, json};
@@ -67,7 +66,7 @@ struct Case<'a> {
     id: Value,
     /// As JSON, without hidden fields.
     stored: Option<Json>,
-    old: Option<Record>,
+    old: Option<Arc<Record>>,
     new: Option<Arc<Record>>,
 }
 
@@ -83,13 +82,19 @@ pub(super) async fn explain(engine: &Engine, caller: &Caller, asked: Asked<'_>) 
     let mut case = Case { engine, gate, caller, index, id, stored: None, old: None, new: None };
     if asked.right != Right::Create {
         case.stored = case.fetch(Vec::new()).await?.map(|(record, _)| record);
-        case.old = case.stored.as_ref().map(|stored| case.read_back(stored));
+        case.old = case.stored.as_ref().map(|stored| Arc::new(case.read_back(stored)));
     }
     if matches!(asked.right, Right::Create | Right::Update) {
         // As it would be, whether the caller may or not: defaults know the caller, rules are passed.
         let identity = Identity { roles: vec![ADMIN.to_owned()], scopes: None, ..(*caller.identity).clone() };
         let passing = Caller { identity: Arc::new(identity), ..caller.clone() };
-        case.new = engine.rehearse(passing, rehearsal(asked)).await.ok().map(Arc::new);
+        case.new = engine.rehearse(passing.clone(), rehearsal(asked)).await.ok().map(Arc::new);
+        if asked.right == Right::Update {
+            // A change of nothing gives the record with its hidden fields.
+            let nothing = Json::Object(serde_json::Map::new());
+            let same = rehearsal(Asked { body: &nothing, ..asked });
+            case.old = engine.rehearse(passing, same).await.ok().map(Arc::new).or(case.old);
+        }
     }
     let rules = case.rules(asked).await?;
     Ok(Explanation { outcome, rules })
@@ -255,19 +260,17 @@ impl Case<'_> {
         }
         if !part.condition.uses_relations() {
             let blank = Situation::blank(&self.gate.catalog().schema);
-            let (record, new) = (self.old.as_ref(), self.new.as_deref());
+            let (record, new) = (self.old.as_deref(), self.new.as_deref());
             let situation = Situation { caller: Some(self.caller), record, new, ..blank };
             return Ok(Some(situation.judge(&part.condition)));
         }
-        let Some(new) = self.new.as_ref().filter(|_| part.of_new && !part.of_record) else { return Ok(None) };
-        let anchor = Anchor { root: Root::Record, resource: self.index, steps: Vec::new() };
-        let mut next = u16::MAX / 2;
-        let mut fresh = || {
-            next += 1;
-            Variable(next)
-        };
-        let condition = part.condition.rebase(Root::New, &anchor, &mut fresh);
-        let asked = self.gate.explain_at_hand(self.caller.clone(), self.index, Arc::clone(new), condition);
+        if part.of_record && self.old.is_none() {
+            return Ok(None);
+        }
+        let blank = || Arc::new(Record::empty(self.resource().fields.len()));
+        let record = self.old.clone().unwrap_or_else(blank);
+        let (new, condition) = (self.new.clone(), part.condition.clone());
+        let asked = self.gate.explain_at_hand(self.caller.clone(), self.index, record, new, condition);
         Ok(Some(self.engine.store().judge(&asked).await?.visible))
     }
 

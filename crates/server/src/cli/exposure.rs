@@ -2,11 +2,10 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use model::{Caller, CallerValue, ResourceIndex, Value, caller::Identity, identity::SignUp};
+use model::{Caller, CallerValue, ResourceIndex, caller::Identity, identity::SignUp};
 use rules::{
-    Catalog, Condition, Gate,
+    Catalog, Condition, Part, Rule, Situation,
     expression::{Expression, Node},
-    plan::{OperationKind, Precondition},
 };
 
 /// Whether a rule admits strangers.
@@ -57,37 +56,67 @@ pub(super) fn caller(identity: Identity, now: i64) -> Caller {
     }
 }
 
-/// What strangers can reach of each resource, in the order of their names; asked of the gate itself.
+/// What strangers can reach of each resource, in the order of their names.
 pub(super) fn of(catalog: &Arc<Catalog>) -> Vec<Exposure> {
-    let gate = Gate::new(Arc::clone(catalog));
     let stranger = caller(Identity::anonymous(), 0);
     let one = |resource: ResourceIndex| {
-        let asked = OperationKind::Delete { id: Value::Null, precondition: Precondition::None };
-        let write = gate.write(stranger.clone(), [(resource, asked, String::new())]).into_inner();
-        let plan = &write.operations.first()?.plan;
-        Some(Exposure {
-            resource: catalog.schema.get(resource).name.clone(),
-            read: admits(&plan.read),
-            create: admits(&plan.create),
-            update: admits(&plan.update),
-            delete: admits(&plan.delete),
-            sign_up: catalog.schema.get(resource).identity.as_ref().is_some_and(|own| own.sign_up == SignUp::Open),
-        })
+        let [read, create, update, delete] = of_resource(catalog, resource, &stranger, &|_| None);
+        let declared = catalog.schema.get(resource);
+        let sign_up = declared.identity.as_ref().is_some_and(|own| own.sign_up == SignUp::Open);
+        Exposure { resource: declared.name.clone(), read, create, update, delete, sign_up }
     };
-    catalog.schema.indices().filter_map(one).collect()
+    catalog.schema.indices().map(one).collect()
 }
 
-/// Whether a condition holds of every, some or no record for a stranger, as far as it shows.
-fn admits(condition: &Condition) -> Admits {
-    admits_with(condition, true, &|_| None)
+/// Whom the rules of a resource admit of those who are like this caller: what is each one's own (an address, claims, where and
+/// when they ask from) is left open. `known` may know better of a part.
+pub(super) fn of_resource(
+    catalog: &Catalog,
+    resource: ResourceIndex,
+    caller: &Caller,
+    known: &dyn Fn(&Condition) -> Option<Admits>,
+) -> [Admits; 4] {
+    let policy = catalog.policy(resource);
+    [&policy.read, &policy.create, &policy.update, &policy.delete].map(|rule| match rule {
+        _ if caller.identity.is_admin() => Admits::All,
+        None => Admits::None,
+        Some(rule) => admitted(catalog, rule, caller, known),
+    })
+}
+
+fn admitted(catalog: &Catalog, rule: &Rule, caller: &Caller, known: &dyn Fn(&Condition) -> Option<Admits>) -> Admits {
+    let stranger = !caller.identity.is_known();
+    // What is asked about the caller alone holds of everybody like this one, or of nobody, unless it is about what differs.
+    let alike = |test: &Condition| {
+        if matches!(test, Condition::All(_) | Condition::Any(_)) || differs(test) {
+            return None;
+        }
+        let situation = Situation { caller: Some(caller), ..Situation::blank(&catalog.schema) };
+        Some(if situation.judge(test) { Admits::All } else { Admits::None })
+    };
+    let part = |part: &Condition| match part {
+        Condition::Test(number) => Some(match rule.tests.get(*number) {
+            Some(test) => admits_with(test, stranger, &alike),
+            None => Admits::Some,
+        }),
+        part => known(part),
+    };
+    admits_with(&rule.condition, stranger, &part)
+}
+
+/// Whether a condition speaks of something that differs between callers with the same roles.
+fn differs(condition: &Condition) -> bool {
+    let mut found = false;
+    condition.walk(&mut |part| {
+        if let Part::Expression(Expression { node: Node::Caller(value), .. }) = part {
+            found |= !matches!(value, CallerValue::Id | CallerValue::Roles);
+        }
+    });
+    found
 }
 
 /// The same for a stranger or somebody; `known` may know better of a part.
-pub(super) fn admits_with(
-    condition: &Condition,
-    stranger: bool,
-    known: &dyn Fn(&Condition) -> Option<Admits>,
-) -> Admits {
+fn admits_with(condition: &Condition, stranger: bool, known: &dyn Fn(&Condition) -> Option<Admits>) -> Admits {
     if let Some(admits) = known(condition) {
         return admits;
     }

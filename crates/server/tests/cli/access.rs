@@ -62,6 +62,25 @@ fn the_table_says_what_is_open_to_whom() {
     let users = row("users", "read");
     assert_eq!([&users["stranger"], &users["owner"], &users["boss"]], ["closed", "open", "conditional"]);
     assert!(app.good(&["access", "table"]).out.starts_with("resource  action  stranger"));
+    // What is each one's own is nobody's closed door: an address, claims, where and when somebody asks from.
+    app.write(
+        "resources/rooms.toml",
+        "[fields]\nname = { type = \"string\" }\n[access]\nread = \"auth.email == 'ann@example.org'\"\n\
+         create = \"auth.id != null && (auth.claims.plan == 'gold' || 'editor' in auth.roles)\"\n\
+         update = \"request.ip == '10.0.0.1'\"\ndelete = \"auth.email != null && 'editor' in auth.roles\"\n",
+    );
+    let table: Json = serde_json::from_str(&app.good(&["access", "table", "--json"]).out).unwrap();
+    for (action, expected) in [
+        ("read", ["closed", "conditional", "conditional"]),
+        ("create", ["closed", "conditional", "open"]),
+        ("update", ["conditional", "conditional", "conditional"]),
+        ("delete", ["closed", "closed", "conditional"]),
+    ] {
+        let found = table.as_array().unwrap().iter().find(|row| row["resource"] == "rooms" && row["action"] == action);
+        let who = &found.unwrap()["who"];
+        assert_eq!([&who["stranger"], &who["signed in"], &who["editor"]], expected, "{action}");
+        assert_eq!(who["admin"], "open", "{action}");
+    }
 }
 
 #[test]
@@ -100,8 +119,38 @@ fn explain_says_which_part_was_false_and_changes_nothing() {
     assert_eq!(gone["status"], 404, "an editor may delete what an editor may read");
     assert_eq!(explain(&["posts/2", "--role", "boss", "--action", "delete"]).0["allowed"], true);
     assert_eq!(explain(&["posts/2"]).0["allowed"], true, "it is still there");
+    // With an operator's key, which has roles and is nobody.
+    let key: Json = serde_json::from_str(&app.good(&["key", "create", "--role", "boss", "--json"]).out).unwrap();
+    let id = key["id"].as_str().unwrap();
+    let (by_key, text) = explain(&["posts/2", "--key", id, "--action", "delete"]);
+    assert_eq!(by_key["allowed"], true, "{text}");
+    assert!(text.contains(&format!("key:{id}")), "{text}");
+    let (_, text) = explain(&["posts/2", "--key", key["key"].as_str().unwrap()]);
+    assert!(text.contains(id) && !text.contains(key["key"].as_str().unwrap()), "{text}");
+    assert!(app.run(&["access", "explain", "posts/1", "--key", "none"]).err.contains("no key `none`"));
     assert!(app.run(&["access", "explain", "posts/1", "--as", "nobody@example.org"]).err.contains("no person"));
     assert!(app.run(&["access", "explain", "postz/1"]).err.contains("did you mean `posts`"));
+}
+
+#[test]
+fn explain_knows_parts_that_lead_from_what_is_stored_and_from_what_would_be() {
+    let app = blog();
+    let posts = POSTS.replace(
+        "update = \"record.author == auth.id && record.author.pin == '1234' && new.author == record.author\"",
+        "update = \"record.author.name != new.author.name && record.author.pin == '1234' && new.code == record.code\"",
+    );
+    let posts = posts
+        .replace("[access]", "code = { type = \"string\", required = true, hidden = true, default = \"x\" }\n[access]");
+    app.write("resources/posts.toml", &posts);
+    app.good(&["migrate", "apply"]);
+    let explain =
+        |body: &str| app.good(&["access", "explain", "posts/1", "--as", "1", "--action", "update", "--body", body]).out;
+    let text = explain("{\"author\":2}");
+    assert!(text.contains("yes record.author.name != new.author.name"), "{text}");
+    assert!(text.contains("yes new.code == record.code"), "hidden fields count, and are not shown: {text}");
+    let text = explain("{}");
+    assert!(text.contains("no  record.author.name != new.author.name") && text.contains("refused, 403"), "{text}");
+    assert!(!text.contains('?'), "{text}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod cookies;
 mod ending;
 mod entering;
 mod enumeration;
+mod github;
 mod invites;
 mod keys;
 mod limits;

@@ -39,6 +39,9 @@ both! {
             (Method::GET, "/auth/keys"), (Method::POST, "/auth/keys"), (Method::GET, "/auth/sessions"),
             (Method::PATCH, "/auth/me"), (Method::DELETE, "/auth/me"), (Method::POST, "/auth/password/change"),
             (Method::POST, "/auth/email/change"), (Method::POST, "/auth/reauth"), (Method::POST, "/auth/sign-out"),
+            // What strangers may do, neither: whoever found the key begins nothing with it.
+            (Method::POST, "/auth/sign-in"), (Method::POST, "/auth/sign-up"), (Method::POST, "/auth/refresh"),
+            (Method::POST, "/auth/password/forgot"), (Method::GET, "/auth/oauth"), (Method::GET, "/auth/factors"),
         ] {
             let headers = [("content-type", "application/json")];
             let body = r#"{"name":"x","scopes":["*:read"],"current_password":"a","password":"b"}"#;

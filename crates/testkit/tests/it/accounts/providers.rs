@@ -16,10 +16,10 @@ use tokio::{
 use super::{PASSWORD, sign_in, sign_up, with};
 
 /// RFC 7636, appendix B.
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-const SITE: &str = "[server]\npublic_url = \"http://localhost:8080\"\n";
-const RETURN: &str = "http://127.0.0.1/in";
+pub(super) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+pub(super) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+pub(super) const SITE: &str = "[server]\npublic_url = \"http://localhost:8080\"\n";
+pub(super) const RETURN: &str = "http://127.0.0.1/in";
 
 /// A provider, and what it says of whoever comes next.
 struct Provider {
@@ -114,7 +114,7 @@ async fn begin(app: &TestApp, name: &str) -> (String, String, String) {
 }
 
 /// Comes back from the provider: the parameter that the client gets.
-async fn back(app: &TestApp, name: &str, query: &str, cookie: &str) -> (String, String) {
+pub(super) async fn back(app: &TestApp, name: &str, query: &str, cookie: &str) -> (String, String) {
     let path = format!("/auth/oauth/{name}/callback?{query}");
     let reply = app.stranger().send(Method::GET, &path, &[("cookie", cookie)], "").await.expect(303);
     let location = reply.header("location").to_owned();
@@ -124,7 +124,7 @@ async fn back(app: &TestApp, name: &str, query: &str, cookie: &str) -> (String, 
     (name.to_owned(), value.to_owned())
 }
 
-async fn exchange(app: &TestApp, code: &str, verifier: &str) -> Reply {
+pub(super) async fn exchange(app: &TestApp, code: &str, verifier: &str) -> Reply {
     app.stranger().post("/auth/oauth/token", json!({ "code": code, "code_verifier": verifier })).await
 }
 
@@ -201,14 +201,27 @@ async fn an_address_finds_an_account_only_where_the_provider_is_trusted_and_sure
         let (bob, _) = sign_up(app, "bob@example.org").await;
         let (_, code) = provider.walk(app, "wary", &ann()).await;
         bob.post("/auth/oauth/wary/link", json!({ "code": code, "code_verifier": VERIFIER })).await.expect(409);
+        // Each sees the own links, and the other's are not there for anybody.
+        let links = ann_herself.get("/auth/oauth").await.expect(200);
+        assert_eq!(links.items().len(), 1, "{links}");
+        let link = &links.items()[0];
+        assert_eq!(
+            (&link["id"], &link["issuer"], &link["subject"]),
+            (&json!("wary"), &json!(provider.issuer), &json!("ann"))
+        );
+        assert!(bob.get("/auth/oauth").await.expect(200).items().is_empty());
+        app.stranger().get("/auth/oauth").await.expect(401);
+        delete(&bob, "wary").await.expect(404);
+        app.stranger().send(Method::DELETE, "/auth/oauth/wary/link", &[], "").await.expect(401);
         delete(&ann_herself, "wary").await.expect(204);
         delete(&ann_herself, "wary").await.expect(404);
+        assert!(ann_herself.get("/auth/oauth").await.expect(200).items().is_empty());
     })
     .await;
 }
 
 async fn delete(person: &Person, name: &str) -> Reply {
-    person.send(Method::DELETE, &format!("/auth/oauth/{name}"), &[], "").await
+    person.send(Method::DELETE, &format!("/auth/oauth/{name}/link"), &[], "").await
 }
 
 #[tokio::test]
@@ -217,6 +230,38 @@ async fn the_last_way_in_stays() {
         let entered = provider.enter(app, "acme", &ann()).await.expect(201);
         delete(&with(app, &entered), "acme").await.expect(409);
         provider.enter(app, "acme", &ann()).await.expect(200);
+        // A link with a provider that the app has no more is no way in.
+        let person = with(app, &entered);
+        let gone = store::Statement::new(
+            "INSERT INTO _auth_identities (issuer, subject, provider, person, created_at) \
+             SELECT 'https://gone.example', 'ann', 'gone', person, created_at FROM _auth_identities",
+            [],
+        );
+        app.store().own(vec![gone]).await.expect("an answer");
+        delete(&person, "acme").await.expect(409);
+        delete(&person, "gone").await.expect(204);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_provider_proves_again_who_somebody_is() {
+    on_both("", async |provider, app| {
+        let entered = provider.enter(app, "acme", &ann()).await.expect(201);
+        let person = with(app, &entered);
+        let bob = json!({ "sub": "bob", "email": "bob@example.org", "email_verified": true });
+        let reauth = async |claims: &Json| {
+            let (_, code) = provider.walk(app, "acme", claims).await;
+            let body = json!({ "code": code, "code_verifier": VERIFIER });
+            (person.post("/auth/reauth", body.clone()).await, body)
+        };
+        reauth(&bob).await.0.expect(401);
+        provider.enter(app, "acme", &bob).await.expect(201);
+        reauth(&bob).await.0.expect(401);
+        let (proved, body) = reauth(&ann()).await;
+        with(app, &proved.expect(200)).get("/auth/me").await.expect(200);
+        person.post("/auth/reauth", body).await.expect(401);
+        person.post("/auth/reauth", json!({ "code_verifier": VERIFIER })).await.expect(422);
     })
     .await;
 }

@@ -37,6 +37,13 @@ both! {
         assert_eq!(claims["exp"].as_i64().expect("exp") - claims["iat"].as_i64().expect("iat"), 600);
     }
 
+    async fn the_public_keys_are_there_to_be_read(app) using PLAIN {
+        let keys = app.stranger().get("/.well-known/jwks.json").await.expect(200);
+        assert_eq!(keys.header("cache-control"), "public, max-age=300");
+        app.stranger().send(http::Method::POST, "/.well-known/jwks.json", &[], "").await.expect(405);
+        app.stranger().send(http::Method::DELETE, "/.well-known/jwks.json", &[], "").await.expect(405);
+    }
+
     async fn tokens_of_others_are_refused_at_every_door(app) using PLAIN {
         let (ann, answer) = sign_up(app, "ann@example.org").await;
         ann.get("/auth/me").await.expect(200);
