@@ -322,6 +322,62 @@ async function forgotten(ada, phone, codes) {
   await heading(ada, "Your notes");
 }
 
+/** A key for a program: shown once, used by one that has no cookie, listed with its use, revoked. */
+async function apiKeys(ada) {
+  await ada.goto("/keys");
+  await heading(ada, "API keys");
+  await ada.getByText("You have none.").waitFor();
+  await press(ada, "Make a key");
+  await ada.locator("#name-error").waitFor();
+  await ada.getByLabel("Name for it").fill("Nightly backup");
+  await refuseOnce(ada, "**/auth/keys");
+  await press(ada, "Make a key");
+  const dialog = ada.getByRole("dialog", { name: "Is it you?" });
+  await dialog.getByLabel("Password", { exact: true }).fill(SECOND);
+  await dialog.getByRole("button", { name: "Go on" }).click();
+  await ada.getByRole("heading", { name: "Your new key" }).waitFor();
+  const key = await ada.locator("#key").textContent();
+  assert.match(key, /^msk_[^_]+_[\w-]{43}$/);
+  const asks = (method, at, body) => fetch(base + at, { method, body, headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" } });
+  assert.equal((await asks("GET", "/api/notes")).status, 200);
+  assert.equal((await asks("POST", "/api/notes", '{"title":"By key"}')).status, 403, "it may read, and that alone");
+  assert.equal((await asks("GET", "/auth/sessions")).status, 403);
+  await ada.getByText("Never used").waitFor();
+  await ada.shot("key-made");
+  await press(ada, "I have kept it");
+  await ada.getByLabel("Name for it").fill("Importer");
+  await ada.getByLabel("It may").selectOption("add notes, and read none");
+  await ada.getByLabel("It ends").selectOption("when I revoke it");
+  await press(ada, "Make a key");
+  await ada.getByRole("heading", { name: "Importer" }).waitFor();
+  await ada.reload();
+  await ada.getByRole("heading", { name: "Nightly backup" }).waitFor();
+  await ada.getByText("Last used", { exact: false }).waitFor();
+  assert.equal(await ada.getByText(key).count(), 0, "it is not shown again");
+  await ada.shot("keys");
+  await press(ada, "Revoke the key Nightly backup");
+  await ada.getByRole("dialog", { name: "Revoke this key?" }).getByRole("button", { name: "Revoke" }).click();
+  await ada.getByRole("heading", { name: "Nightly backup" }).waitFor({ state: "detached" });
+  assert.equal((await asks("GET", "/api/notes")).status, 401);
+}
+
+/** What the server says of links is shown, also of a provider that the pages do not offer. */
+async function linked(ada) {
+  await ada.goto("/profile");
+  await heading(ada, "Profile");
+  assert.ok(await ada.locator("#links-card").isHidden());
+  const items = [{ id: "acme", issuer: "https://id.example", subject: "ada", created_at: new Date().toISOString() }];
+  await ada.route("**/auth/oauth", (route) => route.fulfill({ json: { items } }));
+  await ada.goto("/profile");
+  await ada.getByRole("heading", { name: "acme" }).waitFor();
+  await ada.shot("linked");
+  await press(ada, "Unlink acme");
+  const dialog = ada.getByRole("dialog", { name: "Unlink acme?" });
+  await dialog.getByRole("button", { name: "Unlink" }).click();
+  await dialog.locator(".said.bad").filter({ hasText: /not linked/ }).waitFor();
+  await ada.unroute("**/auth/oauth");
+}
+
 /** A page of another origin on the same site gets the browser to send the cookie, and the server takes nothing from it. */
 async function forged(ada) {
   const evil = createServer((_, answer) => answer.writeHead(200, { "Content-Type": "text/html" }).end("<title>Evil</title>"));
@@ -405,6 +461,8 @@ try {
   await told("change the password", changePassword(ada, phone));
   await told("change the e-mail", changeEmail(ada));
   await told("prove who it is again", proveAgain(ada));
+  await told("API keys", apiKeys(ada));
+  await told("linked accounts", linked(ada));
   const codes = await told("an authenticator app", authenticatorApp(ada, phone));
   await told("a passkey", passkey(ada));
   await told("a forgotten password", forgotten(ada, phone, codes));

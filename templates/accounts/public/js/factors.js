@@ -18,7 +18,7 @@ export async function factors() {
     const { items } = await get("/auth/factors");
     app(items.find((item) => item.kind === "totp") ?? null, items.find((item) => item.kind === "recovery_codes")?.left ?? 0);
     passkeys(items.filter((item) => item.kind === "passkey"));
-    linked();
+    await linked();
   } catch (problem) {
     announce(problem.message);
   }
@@ -119,22 +119,31 @@ part("#passkeys-title").closest("section").hidden = !settings.passkeys || !possi
 
 // Accounts with other providers.
 
-/** The server tells no list of links: it says what is not linked, or the last way in, when it is asked to unlink. */
-function linked() {
-  part("#links-card").hidden = settings.providers.length === 0;
-  part("#links").replaceChildren(...settings.providers.map(({ name, title }) => element("li", {},
-    element("div", { class: "what" }, element("h3", {}, title)),
-    element("div", { class: "row" },
-      element("button", {
-        type: "button",
-        class: "small",
-        "aria-label": `Link ${title}`,
-        onclick: () => leave(name, "link", "/profile"),
-      }, "Link"),
+/** The providers that the pages offer, and those that the account is linked with besides. */
+async function linked() {
+  const { items } = await get("/auth/oauth");
+  const title = (id) => settings.providers.find(({ name }) => name === id)?.title ?? id;
+  const open = settings.providers.filter(({ name }) => !items.some(({ id }) => id === name));
+  part("#links-card").hidden = items.length + open.length === 0;
+  part("#links").replaceChildren(
+    ...items.map(({ id, created_at: since }) => element("li", {},
+      element("div", { class: "what" },
+        element("h3", {}, title(id)),
+        element("p", { class: "more" }, "Linked ", moment(since))),
       element("button", {
         type: "button",
         class: "small danger",
-        "aria-label": `Unlink ${title}`,
-        onclick: () => away(`Unlink ${title}?`, "It signs you in no more.", "Unlink", `/auth/oauth/${encodeURIComponent(name)}`),
-      }, "Unlink")))));
+        "aria-label": `Unlink ${title(id)}`,
+        onclick: () => away(`Unlink ${title(id)}?`, "It signs you in no more.", "Unlink", `/auth/oauth/${encodeURIComponent(id)}/link`),
+      }, "Unlink"))),
+    ...open.map(({ name, title: shown }) => element("li", {},
+      element("div", { class: "what" },
+        element("h3", {}, shown),
+        element("p", { class: "more" }, "Not linked")),
+      element("button", {
+        type: "button",
+        class: "small",
+        "aria-label": `Link ${shown}`,
+        onclick: () => leave(name, "link", "/profile"),
+      }, "Link"))));
 }

@@ -66,7 +66,7 @@ export function show(form, problem) {
   for (const fault of problem.errors ?? []) {
     const name = (fault.pointer ?? "").split("/")[1];
     const field = name && form.elements.namedItem(name);
-    if (field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement) {
+    if (field?.labels) {
       mark(field, fault.detail);
       marked.add(field);
     } else {
