@@ -2,7 +2,7 @@
 
 use auth::{People, audit, link};
 use http::{Response, StatusCode};
-use model::{Code, Flaw, Problem, accept_field};
+use model::{Code, Flaw, Problem, accept_field, identity::SignUp};
 use serde_json::{Value as Json, json};
 use store::{Row, Statement};
 use web::{Body, Request};
@@ -44,6 +44,10 @@ pub(crate) async fn create(
     people: &People,
 ) -> Result<Response<Body>, Problem> {
     let by = administrator(request)?;
+    if people.settings()?.sign_up == SignUp::Closed {
+        let detail = "sign-up is closed, so an invitation would be of no use: `sign_up = \"invite\"` in [auth] opens it to the invited";
+        return Err(Problem::new(Code::Forbidden, detail));
+    }
     let mut fields = Fields::read(request).await?;
     let (email, roles) = (fields.required("email"), fields.texts("roles"));
     let (resource, settings) = people.resource()?;

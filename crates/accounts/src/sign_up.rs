@@ -74,12 +74,12 @@ pub(crate) async fn invitation(
     body: &mut Json,
     flaws: &mut Vec<Flaw>,
 ) -> Result<(Terms, Option<Statement>), Problem> {
-    let Some(invite) = invite else {
-        return match sign_up {
-            SignUp::Open => Ok((Terms::default(), None)),
-            SignUp::Invite => Err(Problem::new(Code::Forbidden, "an account needs an invitation")),
-            SignUp::Closed => Err(Problem::new(Code::Forbidden, "sign-up is closed")),
-        };
+    let invite = match (sign_up, invite) {
+        // Also to those who were invited before it was closed.
+        (SignUp::Closed, _) => return Err(Problem::new(Code::Forbidden, "sign-up is closed")),
+        (SignUp::Open, None) => return Ok((Terms::default(), None)),
+        (SignUp::Invite, None) => return Err(Problem::new(Code::Forbidden, "an account needs an invitation")),
+        (_, Some(invite)) => invite,
     };
     let rows = accounts.auth.store().own_read(link::find_invite(&invite, request.now)).await?;
     let row = rows.first().ok_or_else(link::wrong)?;

@@ -73,10 +73,15 @@ async function totp(secret) {
 }
 
 const press = (page, name, exact = true) => page.getByRole("button", { name, exact }).click();
-const heading = (page, name) => page.getByRole("heading", { name, level: 1 }).waitFor();
+/** The page is there, and its script has begun: before that, forms are the browser's own. */
+const heading = async (page, name) => {
+  await page.getByRole("heading", { name, level: 1 }).waitFor();
+  await page.getByRole("navigation").waitFor();
+};
 
 async function signIn(page, password, email = ADA) {
   await page.goto("/sign-in");
+  await page.getByRole("navigation").waitFor();
   await page.getByLabel("E-mail").fill(email);
   await page.getByLabel("Password", { exact: true }).fill(password);
   await press(page, "Sign in");

@@ -88,6 +88,10 @@ both! {
     }
 
     async fn sign_up_can_be_closed(app) using CLOSED {
+        // Whoever was invited before comes too late.
+        let (_, secret, statements) = auth::link::invite("ann@example.org", &[], "user:1", app.engine().clock().now());
+        app.store().own(statements).await.expect("an invitation");
+        app.stranger().post("/auth/sign-up", json!({"password": PASSWORD, "invite": secret})).await.expect(403);
         app.stranger().post("/auth/sign-up", json!({"email": "ann@example.org", "password": PASSWORD})).await.expect(403);
         app.stranger().post("/auth/code/request", json!({"email": "ann@example.org"})).await.expect(404);
     }
