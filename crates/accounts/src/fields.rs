@@ -119,6 +119,11 @@ impl Fields {
         (!absent).then_some(texts)
     }
 
+    /// Whether something is wrong with a member already.
+    pub(crate) fn is_wrong(&self, pointer: &str) -> bool {
+        self.flaws.iter().any(|flaw| flaw.at == Flaw::pointer(pointer, "", "").at)
+    }
+
     /// Notes what is wrong with a member.
     pub(crate) fn flaw(&mut self, flaw: Flaw) {
         self.flaws.push(flaw);

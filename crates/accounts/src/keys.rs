@@ -5,7 +5,7 @@ use auth::{
     audit,
 };
 use http::{HeaderValue, Response, StatusCode, header};
-use model::{Flaw, Problem, Scopes, caller::Identity};
+use model::{Flaw, Problem, caller::Identity};
 use serde_json::{Value as Json, json};
 use store::Row;
 use web::{Body, Request};
@@ -45,8 +45,9 @@ pub(crate) async fn create(accounts: &Accounts, request: &mut Request<'_>) -> Re
     let (name, expires_at) = (fields.required("name"), fields.text("expires_at"));
     let scopes = fields.texts("scopes");
     let roles = fields.texts_or_none("roles");
-    if name.chars().count() > NAME {
-        fields.flaw(Flaw::pointer("/name", "max", format!("name has at most {NAME} characters")));
+    let good = (1..=NAME).contains(&name.trim().chars().count()) && !name.chars().any(char::is_control);
+    if !good && !fields.is_wrong("/name") {
+        fields.flaw(Flaw::pointer("/name", "name", format!("expected 1 to {NAME} characters on one line")));
     }
     check_scopes(accounts, &scopes, &mut fields);
     check_roles(&request.identity, roles.as_deref(), &mut fields);
@@ -97,18 +98,8 @@ fn check_scopes(accounts: &Accounts, scopes: &[String], fields: &mut Fields) {
     }
     let gate = accounts.engine.gate();
     for (position, scope) in scopes.iter().enumerate() {
-        let pointer = format!("/scopes/{position}");
-        if Scopes::parse([scope]).is_err() {
-            let detail = "expected RESOURCE:RIGHT with read, write, create, update or delete, as in \"posts:read\"";
-            fields.flaw(Flaw::pointer(pointer, "scope", detail));
-            continue;
-        }
-        let resource = scope.split(':').next().unwrap_or("");
-        let schema = &gate.catalog().schema;
-        if resource != "*" && schema.find(resource).is_none() {
-            let near = rules::nearest(resource, schema.resources().iter().map(|resource| resource.name.as_str()));
-            let help = near.map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
-            fields.flaw(Flaw::pointer(pointer, "scope", format!("there is no resource `{resource}`{help}")));
+        if let Some(detail) = api_key::scope_flaw(&gate.catalog().schema, scope) {
+            fields.flaw(Flaw::pointer(format!("/scopes/{position}"), "scope", detail));
         }
     }
 }

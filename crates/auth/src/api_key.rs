@@ -15,7 +15,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use engine::Engine;
-use model::{Code, Problem, Scopes, caller::Identity};
+use model::{Code, Problem, Schema, Scopes, caller::Identity};
 use parking_lot::Mutex;
 use serde_json::Value as Json;
 use store::{Row, Statement};
@@ -154,6 +154,38 @@ pub fn hold_count(person: &str, most: i64) -> Statement {
         [person.into(), most.into()],
     )
     .or_else(full)
+}
+
+/// Every key, of operators and of people: id, name, scopes, roles, `created_at`, `expires_at`, `used_at`, owner; the latest first.
+#[must_use]
+pub fn all(most: i64) -> Statement {
+    Statement::new(
+        "SELECT id, name, scopes, roles, created_at, expires_at, used_at, person FROM _keys ORDER BY created_at DESC, id LIMIT $1",
+        [most.into()],
+    )
+}
+
+/// Takes a key away, whosever it is.
+#[must_use]
+pub fn revoke(id: &str) -> Statement {
+    Statement::new("DELETE FROM _keys WHERE id = $1", [id.into()])
+}
+
+/// What is wrong with a scope in this app.
+#[must_use]
+pub fn scope_flaw(schema: &Schema, scope: &str) -> Option<String> {
+    if Scopes::parse([scope]).is_err() {
+        return Some(
+            "expected RESOURCE:RIGHT with read, write, create, update or delete, as in \"posts:read\"".to_owned(),
+        );
+    }
+    let resource = scope.split(':').next().unwrap_or("");
+    if resource == "*" || schema.find(resource).is_some() {
+        return None;
+    }
+    let near = rules::nearest(resource, schema.resources().iter().map(|resource| resource.name.as_str()));
+    let help = near.map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+    Some(format!("there is no resource `{resource}`{help}"))
 }
 
 /// Takes somebody's key away.

@@ -132,7 +132,9 @@ impl Office {
             Command::Password { who, json } => {
                 let person = self.find(who).await?;
                 let Some(email) = &person.email else {
-                    return Err(Failure::new("a machine has no password").help("make it a key: `mainstay key create`"));
+                    return Err(
+                        Failure::new("a machine has no password").help("make it a key: `mainstay key create --for ID`")
+                    );
                 };
                 let (secret, mut statements) = link::reset(&person.id, email, true, self.auth.now());
                 statements.push(audit::line("user_password_link", &self.caller, &person.actor(), &Json::Null));
@@ -166,7 +168,7 @@ impl Office {
             (None, _) if json => terminal::json(&json!({ "id": id })),
             (None, _) => {
                 terminal::result(&id);
-                terminal::tell("A machine has been made; it comes in by a key.");
+                terminal::tell("A machine has been made; it comes in by a key: `mainstay key create --for ID`.");
             }
             (Some(_), Some(hash)) => {
                 let statements = vec![credential::set(&id, hash, self.auth.now())];

@@ -234,6 +234,39 @@ fn records_that_are_there_become_people() {
 }
 
 #[test]
+fn a_machine_comes_in_by_a_key_of_its_own_until_that_is_revoked() {
+    let app = blog();
+    let machine = app.good(&["user", "add", "--service", "--role", "editor"]).out.trim().to_owned();
+    let made = app.good(&["key", "create", "--for", &machine, "--name", "mill", "--scope", "posts:read", "--json"]).out;
+    let made: Json = serde_json::from_str(&made).unwrap();
+    let (key, id) = (made["key"].as_str().unwrap().to_owned(), made["id"].as_str().unwrap().to_owned());
+    for (arguments, told) in [
+        (["--scope", "postz:read"], "did you mean `posts`"),
+        (["--scope", "posts:fly"], "RESOURCE:RIGHT"),
+        (["--role", "boss"], "has no role `boss`"),
+        (["--name", "\n"], "on one line"),
+    ] {
+        let refused = app.run(&[&["key", "create", "--for", &machine][..], &arguments].concat());
+        assert!(refused.code != 0 && refused.err.contains(told), "{}", refused.err);
+    }
+    assert!(app.run(&["key", "create", "--for", "nobody@example.org"]).err.contains("no person"));
+    assert!(app.run(&["key", "create", "--scope", "posts:read"]).err.contains("--for"));
+    let server = app.start("serve");
+    let ask = |method: &str, path: &str, body: &str| server.ask(method, path, Some(&key), body).unwrap();
+    let me: Json = serde_json::from_str(&ask("GET", "/auth/me", "").body).unwrap();
+    assert_eq!((me["id"].to_string(), &me["email"]), (machine.clone(), &Json::Null));
+    assert_eq!(ask("GET", "/api/posts/2", "").status, 200);
+    assert_eq!(ask("DELETE", "/api/posts/2", "").status, 403, "it may read alone");
+    let listed = app.good(&["key", "list"]).out;
+    assert!(listed.contains(&id) && listed.contains("mill") && listed.contains(&format!("of {machine}")), "{listed}");
+    assert!(!listed.contains(&key), "{listed}");
+    app.good(&["key", "revoke", &id]);
+    assert!(app.run(&["key", "revoke", &id]).err.contains("there is no key"));
+    std::thread::sleep(std::time::Duration::from_millis(2_100));
+    assert_eq!(ask("GET", "/auth/me", "").status, 401);
+}
+
+#[test]
 fn an_id_of_a_person_is_never_used_again() {
     let app = App::notes();
     app.write("resources/users.toml", USERS);

@@ -107,6 +107,10 @@ both! {
         let short = json!({ "name": "k", "scopes": ["notes:read"], "expires_at": "2999-01-01T00:00:00Z" });
         assert_eq!(make(&ann, short).await.expect(201).json()["expires_at"], "2999-01-01T00:00:00Z");
         app.stranger().post("/auth/keys", json!({})).await.expect(401);
+        for name in [json!(""), json!("  "), json!("two\nlines"), json!("x".repeat(101)), json!(1), Json::Null] {
+            let refused = make(&ann, json!({ "name": name, "scopes": ["notes:read"] })).await.expect(422);
+            assert_eq!(refused.json()["errors"].as_array().map(Vec::len), Some(1), "{refused}");
+        }
         for text in ["msk_", "msk_x_y", "msk_a_b_c", "msk_%00_x", "xyz"] {
             app.stranger().with_key(text).get("/api/notes").await.expect(401);
         }
