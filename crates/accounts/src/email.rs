@@ -60,6 +60,12 @@ pub(crate) async fn change(
         return redeem(accounts, request, people, &[Purpose::ChangeEmail], ticket, typed).await;
     }
     let (_, id) = freshly_signed_in(request)?;
+    for (name, given) in [("ticket", ticket.is_some()), ("code", typed.is_some())] {
+        if email.is_some() && given {
+            let detail = format!("{name} goes with another call: first the address, then ticket and code");
+            fields.flaw(Flaw::pointer(format!("/{name}"), "unknown", detail));
+        }
+    }
     let (resource, settings) = people.resource()?;
     let mut flaws = Vec::new();
     let declared = resource.get(settings.fields.email);

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 use web::Request;
 
 const JSON: &[&str] = &["application/json"];
-/// The most bytes of any text that is no field of a record.
+/// The most characters of any text that is no field of a record.
 const LONGEST: usize = 4 << 10;
 
 /// Members that are taken one by one; what is left at the end is unknown.
@@ -15,6 +15,11 @@ pub(crate) struct Fields {
     members: Map<String, Json>,
     known: Vec<&'static str>,
     flaws: Vec<Flaw>,
+}
+
+/// Whether something can be a text at all.
+fn fits(text: &str) -> bool {
+    text.chars().count() <= LONGEST && !text.contains('\0')
 }
 
 impl Fields {
@@ -40,10 +45,13 @@ impl Fields {
         self.known.push(name);
         match self.members.remove(name) {
             None | Some(Json::Null) => None,
-            Some(Json::String(text)) if text.len() <= LONGEST => Some(text),
+            Some(Json::String(text)) if fits(&text) => Some(text),
             Some(other) => {
                 match other {
-                    Json::String(_) => self.refuse(name, "max", format!("{name} is too long")),
+                    Json::String(text) if text.contains('\0') => {
+                        self.refuse(name, "nul", format!("{name} must not contain the NUL character"));
+                    }
+                    Json::String(_) => self.refuse(name, "max", format!("{name} has at most {LONGEST} characters")),
                     _ => self.refuse(name, "type", format!("{name} must be a string")),
                 }
                 None
@@ -102,7 +110,7 @@ impl Fields {
         let texts = match self.members.remove(name) {
             None | Some(Json::Null) => Some(Vec::new()),
             Some(Json::Array(items)) if items.len() <= 100 => {
-                items.into_iter().map(|item| item.as_str().map(str::to_owned)).collect()
+                items.into_iter().map(|item| item.as_str().filter(|text| fits(text)).map(str::to_owned)).collect()
             }
             Some(_) => None,
         };

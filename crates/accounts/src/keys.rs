@@ -121,7 +121,11 @@ fn expiry(text: Option<&str>, now: i64, fields: &mut Fields) -> Option<i64> {
     let text = text?;
     match model::time::parse_datetime(text) {
         Some(moment) if moment > now => Some(moment),
-        _ => {
+        Some(_) => {
+            fields.flaw(Flaw::pointer("/expires_at", "past", "expected a moment in the future"));
+            None
+        }
+        None => {
             fields.flaw(Flaw::pointer("/expires_at", "datetime", "expected a moment in the future (RFC 3339)"));
             None
         }

@@ -38,6 +38,8 @@ use web::{Body, Request};
 
 pub use self::postman::Postman;
 
+/// The methods of `/.well-known/jwks.json`.
+const KEY_SET: &str = "GET, HEAD, OPTIONS";
 /// How fresh a proof has to be for what matters most: microseconds (10 minutes).
 const FRESH: i64 = 600_000_000;
 
@@ -136,9 +138,7 @@ impl Accounts {
         }
         let method = request.method.as_str().to_owned();
         if !allowed.split(", ").any(|one| one == method) {
-            let mut problem = Problem::new(Code::MethodNotAllowed, format!("allowed here: {allowed}"));
-            problem.extra.allow = Some(allowed);
-            return Err(problem);
+            return Err(not_allowed(allowed));
         }
         let get = matches!(request.method, Method::GET | Method::HEAD);
         // Whoever finds a key can use it for what its scopes say, and begin nothing else with it.
@@ -192,11 +192,16 @@ impl Accounts {
     /// Answers `/.well-known/jwks.json`.
     ///
     /// # Errors
-    /// 404 where the app has no people.
+    /// 404 where the app has no people, 405 for what does not read.
     pub async fn jwks(&self, request: &Request<'_>) -> Result<Response<Body>, Problem> {
         let people = self.auth.people()?;
+        match request.method {
+            Method::GET | Method::HEAD => {}
+            Method::OPTIONS => return Ok(reply::options(KEY_SET)),
+            _ => return Err(not_allowed(KEY_SET)),
+        }
         let keys = self.auth.keyring().await?.jwks(people.settings()?.access_ttl, request.now);
-        Ok(reply::jwks(&keys))
+        Ok(web::without_body_for_head(request, reply::jwks(&keys)))
     }
 }
 
@@ -212,6 +217,12 @@ fn family_of(rest: &str) -> (String, String) {
         _ => String::new(),
     };
     (segments.join("/"), id)
+}
+
+fn not_allowed(allowed: &'static str) -> Problem {
+    let mut problem = Problem::new(Code::MethodNotAllowed, format!("allowed here: {allowed}"));
+    problem.extra.allow = Some(allowed);
+    problem
 }
 
 /// Refuses what is no way in here.

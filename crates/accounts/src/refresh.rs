@@ -23,7 +23,7 @@ pub(crate) async fn refresh(
 ) -> Result<Response<Body>, Problem> {
     let mut fields = Fields::read(request).await?;
     let (shown, retry) = (fields.required("refresh_token"), fields.text("retry"));
-    if retry.as_ref().is_some_and(|retry| retry.len() < RETRY) {
+    if retry.as_ref().is_some_and(|retry| retry.chars().count() < RETRY) {
         let detail = format!("retry has 128 bits of chance or more: {RETRY} characters at least");
         fields.flaw(Flaw::pointer("/retry", "min", detail));
     }

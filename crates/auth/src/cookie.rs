@@ -61,6 +61,12 @@ impl Cookies {
         self.names.is_some()
     }
 
+    /// What the session cookie is called; none where there can be none.
+    #[must_use]
+    pub fn session_name(&self) -> Option<&str> {
+        self.names.as_ref().map(|names| names.session.as_str())
+    }
+
     /// The session cookie among all that came (`Cookie`).
     #[must_use]
     pub fn session<'a>(&self, all: &'a str) -> Option<&'a str> {

@@ -21,6 +21,9 @@ pub(crate) fn headers() -> Map<String, Json> {
         ),
         text("Location", "The path of the new record."),
         text("CacheControl", "`private, no-cache`: ask again, with `If-None-Match`."),
+        text("NoStore", "`no-store`: nobody keeps it."),
+        text("Kept", "How long it may be kept."),
+        text("Elsewhere", "Where the browser goes on."),
         text("Allow", "The methods that there are here."),
         text("WwwAuthenticate", "How to say who you are."),
         optional(
@@ -46,6 +49,7 @@ pub(crate) fn headers() -> Map<String, Json> {
             json!({ "type": "string" }),
         ),
         optional("RateLimitPolicy", "The rates that hold here (IETF draft).", json!({ "type": "string" })),
+        optional("SetCookie", "The session, or its end, where it is in a cookie.", json!({ "type": "string" })),
         optional("RetryAfter", "When to try again, in seconds.", json!({ "type": "integer", "minimum": 0 })),
         optional("Accept", "The media types that are understood here.", json!({ "type": "string" })),
         optional("AcceptPatch", "The media types that are understood here.", json!({ "type": "string" })),
@@ -116,12 +120,30 @@ pub(crate) fn problems() -> Map<String, Json> {
 }
 
 fn problem(status: u16) -> Json {
-    let kinds: Vec<String> = Code::ALL
-        .iter()
-        .filter(|code| code.status() == status)
-        .map(|code| format!("{} (`{}`)", code.title(), code.slug()))
-        .collect();
-    let headers: &[(&str, &str)] = match status {
+    let codes: Vec<Code> = Code::ALL.iter().copied().filter(|code| code.status() == status).collect();
+    problem_of(&codes, &reference("Problem"))
+}
+
+/// The answer for some kinds of problem that have one status, and its name among the components.
+pub(crate) fn told(codes: &[Code]) -> (String, Json) {
+    let status = status_of(codes);
+    if codes.len() == Code::ALL.iter().filter(|code| code.status() == status).count() {
+        return (key(status), problem(status));
+    }
+    let types: Vec<String> = codes.iter().map(|code| format!("/problems/{}", code.slug())).collect();
+    let schema = json!({ "allOf": [reference("Problem"), { "properties": { "type": { "enum": types } } }] });
+    let slugs: Vec<&str> = codes.iter().map(|code| code.slug()).collect();
+    (format!("{}.{}", key(status), slugs.join(".")), problem_of(codes, &schema))
+}
+
+/// The status of kinds of problem that have the same.
+pub(crate) fn status_of(codes: &[Code]) -> u16 {
+    codes.first().map_or(500, |code| code.status())
+}
+
+fn problem_of(codes: &[Code], schema: &Json) -> Json {
+    let kinds: Vec<String> = codes.iter().map(|code| format!("{} (`{}`)", code.title(), code.slug())).collect();
+    let headers: &[(&str, &str)] = match status_of(codes) {
         401 => &[("WWW-Authenticate", "WwwAuthenticate")],
         405 => &[("Allow", "Allow")],
         415 => &[("Accept", "Accept"), ("Accept-Patch", "AcceptPatch")],
@@ -131,7 +153,7 @@ fn problem(status: u16) -> Json {
     json!({
         "description": format!("{}.", kinds.join("; ")),
         "headers": always(headers),
-        "content": { "application/problem+json": { "schema": reference("Problem") } },
+        "content": { "application/problem+json": { "schema": schema } },
     })
 }
 

@@ -98,10 +98,9 @@ fn create(subject: Subject<'_>) -> Json {
     let mut answers = json!({ "201": writing::written(answer("Created: the record, or a list where a list was sent.", &headers, &made)) });
     let mut asked = vec![parameter("IdempotencyKey"), parameter("Prefer")];
     answers["204"] = writing::minimal();
-    if let Some(upsert) = writing::upsert(subject) {
-        answers["200"] = writing::written(answer("Changed: nothing was created.", &headers, &made));
-        asked.push(upsert);
-    }
+    let nothing = "Nothing was created: `upsert` has found all that was sent, or the list was empty.";
+    answers["200"] = writing::written(answer(nothing, &headers, &made));
+    asked.extend(writing::upsert(subject));
     let call = call(
         subject,
         format!("create{}", names.one),

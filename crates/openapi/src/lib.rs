@@ -35,10 +35,20 @@ use crate::view::{Sights, outlooks};
 /// The most documents that are kept; past it they are made anew.
 const KEPT: usize = 32;
 
+/// Where an app is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// The URL that its paths are under.
+    pub server: String,
+    /// The name of its session cookie; none where it can have none.
+    pub cookie: Option<String>,
+}
+
 /// The document and the page of an engine's app.
 pub struct OpenApi {
     engine: Arc<Engine>,
     title: String,
+    site: Site,
     kept: Mutex<Kept>,
 }
 
@@ -50,10 +60,10 @@ struct Kept {
 }
 
 impl OpenApi {
-    /// Speaks for an engine's app, under a title.
+    /// Speaks for an engine's app, under a title; the cookie is the one that its sessions may have.
     #[must_use]
-    pub fn new(engine: Arc<Engine>, title: String) -> Self {
-        Self { engine, title, kept: Mutex::default() }
+    pub fn new(engine: Arc<Engine>, title: String, cookie: Option<String>) -> Self {
+        Self { engine, title, site: Site { server: "/".to_owned(), cookie }, kept: Mutex::default() }
     }
 
     /// Answers `/openapi.json`: what the caller may see.
@@ -83,18 +93,18 @@ impl OpenApi {
         if let Some(bytes) = kept.documents.get(&sights) {
             return bytes.clone();
         }
-        let document = document::make(&gate.catalog().schema, &sights, &self.title, "/");
+        let document = document::make(&gate.catalog().schema, &sights, &self.title, &self.site);
         let bytes = Bytes::from(document.to_string());
         kept.documents.insert(sights, bytes.clone());
         bytes
     }
 }
 
-/// The document of an app as a caller sees it, with the URL that its paths are under.
+/// The document of an app as a caller sees it.
 #[must_use]
-pub fn document(catalog: &Arc<Catalog>, caller: &Caller, title: &str, server: &str) -> Json {
+pub fn document(catalog: &Arc<Catalog>, caller: &Caller, title: &str, site: &Site) -> Json {
     let gate = Gate::new(Arc::clone(catalog));
-    document::make(&catalog.schema, &sights(&gate, caller), title, server)
+    document::make(&catalog.schema, &sights(&gate, caller), title, site)
 }
 
 fn sights(gate: &Gate, caller: &Caller) -> Sights {

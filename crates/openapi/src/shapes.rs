@@ -1,6 +1,6 @@
 //! The schemas of a resource: a record as it is read, created, replaced and patched, and a page of them.
 
-use model::{Field, Kind, Origin, field::Default, field::JsonSchema};
+use model::{Field, FieldIndex, Kind, Origin, field::Default, field::JsonSchema};
 use rules::{FieldOutlook, Prospect};
 use serde_json::{Map, Value as Json, json};
 
@@ -66,7 +66,7 @@ fn read(subject: Subject<'_>, whole: bool) -> Json {
         if field.origin == Origin::Id || (whole && outlook.sight == Prospect::Always) {
             required.push(Json::from(field.name.clone()));
         }
-        let mut schema = described(value::of(subject, field, Way::Read), field, outlook);
+        let mut schema = described(value::of(subject, field, Way::Read), field, outlook.sight);
         if !field.required && !field.is_many() && field.is_declared() {
             schema = or_null(schema);
         }
@@ -95,17 +95,17 @@ fn page(subject: Subject<'_>) -> Json {
 fn create(subject: Subject<'_>) -> Json {
     let mut properties = Map::new();
     let mut required = Vec::new();
-    for (_, field, outlook) in subject.fields() {
+    for (index, field, outlook) in subject.fields() {
         match field.origin {
             // Serial numbers are the server's; the others a client may name.
             Origin::Id if subject.resource.id_kind == model::IdKind::Integer => continue,
             Origin::Id if subject.resource.id_kind == model::IdKind::String => required.push("id".into()),
             Origin::Id => {}
             _ if !field.is_declared() || !outlook.writable => continue,
-            _ if field.required && !has_default(subject, field) => required.push(field.name.clone().into()),
+            _ if must_be_given(subject, index, field) => required.push(field.name.clone().into()),
             _ => {}
         }
-        properties.insert(field.name.clone(), with_default(written(subject, field, outlook), field));
+        properties.insert(field.name.clone(), with_default(written(subject, index, field, outlook), field));
     }
     closed(subject, format!("A new record of `{}`.", subject.resource.name), properties, required)
 }
@@ -148,7 +148,7 @@ fn patch(subject: Subject<'_>) -> Json {
 
 /// A field that is written, or one that can only be sent back as it is.
 fn kept_or(own: bool, subject: Subject<'_>, field: &Field, outlook: FieldOutlook) -> Json {
-    let mut schema = written(subject, field, outlook);
+    let mut schema = or_cleared(described(value::of(subject, field, Way::Write), field, outlook.sight), field);
     if !own {
         schema["readOnly"] = true.into();
     }
@@ -190,13 +190,28 @@ fn with_operators(subject: Subject<'_>, field: &Field, schema: Json) -> Json {
     both
 }
 
-fn written(subject: Subject<'_>, field: &Field, outlook: FieldOutlook) -> Json {
-    let schema = described(value::of(subject, field, Way::Write), field, outlook);
+/// Whether a creation has to say what a field is. People have an address; those that have none are machines, which are
+/// made on the command line.
+fn must_be_given(subject: Subject<'_>, index: FieldIndex, field: &Field) -> bool {
+    is_address(subject, index) || (field.required && !has_default(subject, field))
+}
+
+fn is_address(subject: Subject<'_>, index: FieldIndex) -> bool {
+    subject.resource.identity.as_ref().is_some_and(|identity| identity.fields.email == index)
+}
+
+/// A field of a new record.
+pub(crate) fn written(subject: Subject<'_>, index: FieldIndex, field: &Field, outlook: FieldOutlook) -> Json {
+    let schema = described(value::of(subject, field, Way::Write), field, outlook.sight);
+    if is_address(subject, index) { schema } else { or_cleared(schema, field) }
+}
+
+fn or_cleared(schema: Json, field: &Field) -> Json {
     if field.required || field.origin != Origin::Declared { schema } else { or_null(schema) }
 }
 
 /// What an absent field becomes, where that is a value.
-fn with_default(mut schema: Json, field: &Field) -> Json {
+pub(crate) fn with_default(mut schema: Json, field: &Field) -> Json {
     if let Some(Default::Literal(literal)) = &field.default {
         let mut text = Vec::new();
         model::json::write_value(literal, &mut text);
@@ -208,7 +223,7 @@ fn with_default(mut schema: Json, field: &Field) -> Json {
 }
 
 /// Whether a writer may leave the field out though it is required.
-fn has_default(subject: Subject<'_>, field: &Field) -> bool {
+pub(crate) fn has_default(subject: Subject<'_>, field: &Field) -> bool {
     match field.default {
         None => false,
         Some(Default::CallerId) => subject.view.sights.has_id,
@@ -216,7 +231,7 @@ fn has_default(subject: Subject<'_>, field: &Field) -> bool {
     }
 }
 
-fn described(mut schema: Json, field: &Field, outlook: FieldOutlook) -> Json {
+pub(crate) fn described(mut schema: Json, field: &Field, sight: Prospect) -> Json {
     let mut words: Vec<String> = field.doc.iter().cloned().collect();
     match (&field.kind, field.origin) {
         (_, Origin::CreatedAt) => words.push("When the record was created; kept by the server.".into()),
@@ -225,7 +240,7 @@ fn described(mut schema: Json, field: &Field, outlook: FieldOutlook) -> Json {
         (Kind::Reference { many: true, .. }, _) => words.push("The ids of other records.".into()),
         _ => {}
     }
-    if outlook.sight == Prospect::Perhaps {
+    if sight == Prospect::Perhaps {
         words.push("Absent where the caller may not read it.".into());
     }
     if field.immutable {

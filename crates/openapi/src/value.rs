@@ -6,13 +6,13 @@ use serde_json::{Map, Value as Json, json};
 use crate::view::Subject;
 
 /// Text of any kind has no NUL.
-const NO_NUL: &str = "^[^\\u0000]*$";
+pub(crate) const NO_NUL: &str = "^[^\\u0000]*$";
 /// One line.
 const ONE_LINE: &str = "^[^\\u0000\\r\\n]*$";
 /// Text in a list with commas.
 const NO_COMMA: &str = "^[^\\u0000,]*$";
 /// RFC 3339, no finer than microseconds, from the year 1 on.
-const DATETIME: &str =
+pub(crate) const DATETIME: &str =
     "^(?!0000)\\d{4}-\\d{2}-\\d{2}[Tt]\\d{2}:\\d{2}:[0-5]\\d(\\.\\d{1,6}0*)?([Zz]|[+-]\\d{2}:\\d{2})$";
 /// An absolute URL in ASCII.
 const URL: &str = "^[Hh][Tt][Tt][Pp][Ss]?://[!-;=?-Z_a-z~#\\[\\]]+$";

@@ -9,7 +9,7 @@ use crate::{
     others,
     parameters::{filters, reference as parameter},
     value::reference,
-    view::Subject,
+    view::{Subject, View},
 };
 
 /// The most operations of a batch.
@@ -53,6 +53,13 @@ pub(crate) fn minimal() -> Json {
 
 /// `upsert`: the unique fields and indexes by which a record can be found.
 pub(crate) fn upsert(subject: Subject<'_>) -> Option<Json> {
+    let keys = upsert_keys(subject);
+    let description = "A unique field, or the fields of a unique index: where a record has these values already, it is changed instead (200), and what it has may be left out of the body.";
+    let schema = json!({ "type": "string", "enum": keys });
+    (!keys.is_empty()).then(|| json!({ "name": "upsert", "in": "query", "description": description, "schema": schema }))
+}
+
+fn upsert_keys(subject: Subject<'_>) -> Vec<String> {
     let seen = |field: FieldIndex| subject.outlook.fields[field.0 as usize].sight != Prospect::Never;
     let fields = subject.seen().filter(|(_, field, _)| field.unique && field.is_declared());
     let mut keys: Vec<String> = fields.map(|(_, field, _)| field.name.clone()).collect();
@@ -65,9 +72,7 @@ pub(crate) fn upsert(subject: Subject<'_>) -> Option<Json> {
     }
     keys.sort();
     keys.dedup();
-    let description = "A unique field, or the fields of a unique index: where a record has these values already, it is changed instead (200).";
-    let schema = json!({ "type": "string", "enum": keys });
-    (!keys.is_empty()).then(|| json!({ "name": "upsert", "in": "query", "description": description, "schema": schema }))
+    keys
 }
 
 /// The calls that change and delete all records that match.
@@ -77,8 +82,7 @@ pub(crate) fn matching(subject: Subject<'_>, verb: &str) -> Json {
     let mut asked = vec![json!({
         "name": "filter",
         "in": "query",
-        "required": true,
-        "description": "Which records, in CEL; `true` for all. Short filters narrow it further, or stand for it.",
+        "description": "Which records, in CEL; `true` for all. Short filters narrow it further, or stand for it; one of them has to be there.",
         "schema": filter,
     })];
     asked.push(parameter("Prefer"));
@@ -121,25 +125,47 @@ pub(crate) fn batch() -> Json {
     })
 }
 
-/// The schemas that they use.
-pub(crate) fn schemas() -> Map<String, Json> {
-    let operation = json!({
+/// The types that they use, but for [`batch_schema`].
+pub(crate) const TYPES: [&str; 1] = ["Batch"];
+
+/// What `POST /api/batch` takes: the methods, each with the paths that it is for.
+pub(crate) fn batch_schema(view: &View<'_>) -> Json {
+    let lists: Vec<String> = view
+        .subjects()
+        .map(|subject| match upsert_keys(subject).join("|") {
+            none if none.is_empty() => subject.resource.name.clone(),
+            keys => format!("{}(\\?upsert=({keys}))?", subject.resource.name),
+        })
+        .collect();
+    let names: Vec<&str> = view.subjects().map(|subject| subject.resource.name.as_str()).collect();
+    let operation = |methods: &[&str], path: String, more: Json| {
+        let mut properties = json!({
+            "method": { "type": "string", "enum": methods },
+            "path": { "type": "string", "pattern": path },
+        });
+        if let (Some(properties), Json::Object(more)) = (properties.as_object_mut(), more) {
+            properties.extend(more);
+        }
+        json!({ "type": "object", "properties": properties, "required": ["method", "path"], "additionalProperties": false })
+    };
+    let body = json!({ "type": "object", "description": "The record, or what becomes of it." });
+    let if_match = json!({ "type": "string", "description": "An `ETag`, as in `If-Match`." });
+    let one = format!("^/api/({})/[A-Za-z0-9_~.$-]+$", names.join("|"));
+    let operations = json!({ "anyOf": [
+        operation(&["POST"], format!("^/api/({})$", lists.join("|")), json!({ "body": body })),
+        operation(&["PUT", "PATCH"], one.clone(), json!({ "body": body, "if_match": if_match })),
+        operation(&["DELETE"], one, json!({ "if_match": if_match })),
+    ] });
+    json!({
         "type": "object",
-        "properties": {
-            "method": { "type": "string", "enum": ["POST", "PUT", "PATCH", "DELETE"] },
-            "path": { "type": "string", "pattern": "^/api/", "description": "`/api/{resource}` for POST, `/api/{resource}/{id}` for the others." },
-            "body": { "type": "object", "description": "The record, or what becomes of it." },
-            "if_match": { "type": "string", "description": "An `ETag`, as in `If-Match`." },
-        },
-        "required": ["method", "path"],
-        "additionalProperties": false,
-    });
-    let batch = json!({
-        "type": "object",
-        "properties": { "operations": { "type": "array", "items": operation, "maxItems": BATCH } },
+        "properties": { "operations": { "type": "array", "items": operations, "maxItems": BATCH } },
         "required": ["operations"],
         "additionalProperties": false,
-    });
+    })
+}
+
+/// The schemas that they use.
+pub(crate) fn schemas() -> Map<String, Json> {
     let result = json!({
         "type": "object",
         "properties": { "status": { "type": "integer" }, "body": { "type": "object" }, "etag": { "type": "string" } },
@@ -156,5 +182,5 @@ pub(crate) fn schemas() -> Map<String, Json> {
         "required": ["count"],
         "additionalProperties": false,
     });
-    Map::from_iter([("Batch".to_owned(), batch), ("BatchResults".to_owned(), results), ("Counted".to_owned(), counted)])
+    Map::from_iter([("BatchResults".to_owned(), results), ("Counted".to_owned(), counted)])
 }

@@ -83,7 +83,13 @@ pub(crate) fn of_creation(text: Option<&str>) -> Result<Option<Vec<String>>, Pro
 pub(crate) fn of_matching(text: Option<&str>) -> Result<Option<Query>, Problem> {
     let mut parameters = Parameters::parse(text)?;
     let mut query = Query::default();
-    take_filter(&mut parameters, &mut query)?;
+    let filter = parameters.take("filter")?;
+    // A client that has nothing to put into its filter has not asked for all that the rest of the query finds.
+    if filter.as_ref().is_some_and(String::is_empty) {
+        let detail = "the filter is empty: leave it out, or write `true` for all";
+        return Err(Problem::parameter("filter", detail));
+    }
+    query.form.filter = filter;
     // One that is ignored would change more records than its sender believes.
     for name in NAMES {
         if name != "filter" && parameters.take(name)?.is_some() {

@@ -85,10 +85,7 @@ impl Protocols {
                 let rest = path.trim_start_matches('/').strip_prefix("auth/").unwrap_or("");
                 self.accounts.answer(request, rest).await
             }
-            (".well-known", Some("jwks.json"), None, None) => {
-                let keys = self.accounts.jwks(request).await?;
-                readable(request, || Ok(keys))
-            }
+            (".well-known", Some("jwks.json"), None, None) => self.accounts.jwks(request).await,
             ("livez", None, None, None) => readable(request, || Ok(pages::alive())),
             ("readyz", None, None, None) => {
                 if request.method != Method::OPTIONS {

@@ -156,7 +156,11 @@ fn manners(
         rest: Rest::new(Arc::clone(engine)),
         live: Arc::clone(live),
         accounts,
-        openapi: OpenApi::new(Arc::clone(engine), api_title(settings)),
+        openapi: OpenApi::new(
+            Arc::clone(engine),
+            api_title(settings),
+            auth.cookies().session_name().map(str::to_owned),
+        ),
         metrics: Arc::clone(&metrics),
         public: Public::new(settings.directory.join("public")),
         pause: pause.clone(),

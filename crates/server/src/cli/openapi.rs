@@ -7,8 +7,10 @@ use std::{
     sync::Arc,
 };
 
+use auth::cookie::Cookies;
 use engine::{Clock as _, SystemClock};
 use model::{Caller, Value, caller::Identity};
+use openapi::Site;
 
 use super::{failure::Failure, files, terminal};
 use crate::serve::api_title;
@@ -32,7 +34,9 @@ pub(super) fn run(directory: &Path, arguments: &Arguments) -> Result<ExitCode, F
     let app = files::load(directory)?;
     let title = api_title(&app.settings);
     let caller = caller(arguments.stranger);
-    let document = openapi::document(&app.catalog, &caller, &title, &app.settings.server.public_url);
+    let server = app.settings.server.public_url.clone();
+    let cookie = Cookies::new(&server, &[]).session_name().map(str::to_owned);
+    let document = openapi::document(&app.catalog, &caller, &title, &Site { server, cookie });
     match &arguments.output {
         None => terminal::json(&document),
         Some(path) => std::fs::write(path, format!("{document:#}\n"))
