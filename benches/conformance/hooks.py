@@ -50,8 +50,8 @@ def before_call(context, case, kwargs):
         case.headers.pop("Prefer", None)
     positive = case.meta is not None and case.meta.generation.mode.is_positive
     path = case.operation.path
+    people.prepare(case, dress, positive)
     if path.startswith("/auth/"):
-        people.prepare(case, dress, positive)
         return
     query = case.query if isinstance(case.query, dict) else {}
     if not positive:

@@ -185,7 +185,7 @@ def begun(dress):
 
 
 def prepare(case, dress, positive):
-    """Before a call under /auth: who makes it, and with what."""
+    """Before a call: who makes it, and with what."""
     where, half = f"{case.method.upper()} {case.operation.path}", next(counter) % 2 == 0
     if not TOKEN:
         return

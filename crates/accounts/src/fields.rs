@@ -1,7 +1,7 @@
 //! The members of a body.
 
 use http::header;
-use model::{Flaw, Problem};
+use model::{Flaw, Problem, problem::Place};
 use serde_json::{Map, Value as Json};
 use web::Request;
 
@@ -128,8 +128,8 @@ impl Fields {
     }
 
     /// Whether something is wrong with a member already.
-    pub(crate) fn is_wrong(&self, pointer: &str) -> bool {
-        self.flaws.iter().any(|flaw| flaw.at == Flaw::pointer(pointer, "", "").at)
+    pub(crate) fn is_flawed(&self, pointer: &str) -> bool {
+        self.flaws.iter().any(|flaw| matches!(&flaw.at, Place::Pointer(at) if at == pointer))
     }
 
     /// Notes what is wrong with a member.

@@ -52,8 +52,10 @@ pub(crate) async fn create(
     let (email, roles) = (fields.required("email"), fields.texts("roles"));
     let (resource, settings) = people.resource()?;
     let mut flaws = Vec::new();
-    if !email.is_empty() {
+    if !fields.is_flawed("/email") {
         accept_field(resource.get(settings.fields.email), &email.as_str().into(), "/email", &mut flaws);
+    }
+    if !fields.is_flawed("/roles") {
         accept_field(resource.get(settings.fields.roles), &Json::from(roles.clone()), "/roles", &mut flaws);
     }
     flaws.into_iter().for_each(|flaw| fields.flaw(flaw));

@@ -46,7 +46,7 @@ pub(crate) async fn create(accounts: &Accounts, request: &mut Request<'_>) -> Re
     let scopes = fields.texts("scopes");
     let roles = fields.texts_or_none("roles");
     let good = (1..=NAME).contains(&name.trim().chars().count()) && !name.chars().any(char::is_control);
-    if !good && !fields.is_wrong("/name") {
+    if !good && !fields.is_flawed("/name") {
         fields.flaw(Flaw::pointer("/name", "name", format!("expected 1 to {NAME} characters on one line")));
     }
     check_scopes(accounts, &scopes, &mut fields);

@@ -100,7 +100,7 @@ function parameterOf(parameter) {
     h("div", { class: "head" }, h("strong", {}, parameter.name), h("span", { class: "type" }, typeOf(root, parameter.schema)),
       h("span", { class: "soft small" }, parameter.in), parameter.required && h("span", { class: "must" }, "required"), h("span", { class: "soft small" }, limitsOf(schema))),
     prose(parameter.description, "small"),
-    values.length > 0 && h("details", {}, h("summary", { class: "small" }, `${values.length} values`), h("p", { class: "small" }, values.map((value) => [h("code", {}, value), " "]))));
+    values.length > 0 && h("details", {}, h("summary", { class: "small" }, values.length === 1 ? "1 value" : `${values.length} values`), h("p", { class: "small" }, values.map((value) => [h("code", {}, value), " "]))));
 }
 
 function answer(status, reference) {

@@ -12,6 +12,9 @@ export const identity = {
   credentials() { return this.cookie ? "same-origin" : "omit"; },
 };
 
+/** Whether a request asks for a session in a cookie, which the browser keeps only where it may send cookies, too. */
+const asksForCookie = ({ headers }) => headers["Mainstay-Session"] === "cookie";
+
 /** The parts of a request that its form holds at the moment. */
 export function requestOf(form, method, path) {
   const headers = identity.headers();
@@ -43,6 +46,7 @@ export function curl({ method, url, headers, body }) {
     parts.push(name === "Authorization" ? `-H "Authorization: Bearer $TOKEN"` : `-H ${quoted(`${name}: ${value}`)}`);
   }
   if (identity.cookie) parts.push('-b "$COOKIE"');
+  else if (asksForCookie({ headers })) parts.push("-c cookies.txt");
   if (body) parts.push(`--data-raw ${quoted(body)}`);
   return parts.join(" \\\n  ");
 }
@@ -132,13 +136,14 @@ async function ask(request, place, signal) {
   place.replaceChildren(h("p", { class: "soft" }, "Waiting for the answer…"));
   const started = performance.now();
   try {
-    const answer = await fetch(request.url, { ...request, signal, credentials: identity.credentials(), cache: "no-store" });
+    const answer = await fetch(request.url, { ...request, signal, credentials: asksForCookie(request) ? "same-origin" : identity.credentials(), cache: "no-store" });
     const first = performance.now() - started;
     const text = h("pre", { tabIndex: 0, "aria-label": "The body of the answer" });
     const size = h("span", { class: "soft" });
     place.replaceChildren(
       h("p", {}, h("span", { class: `status ${answer.ok ? "good" : "bad"}` }, `${answer.status} ${answer.statusText}`), " ", h("span", { class: "soft" }, `in ${first.toFixed(first < 10 ? 1 : 0)} ms `), size),
       h("details", { open: true }, h("summary", {}, "Headers"), h("dl", { class: "pairs" }, [...answer.headers].map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))),
+      ...(answer.ok && asksForCookie(request) ? [h("p", {}, "The session is in a cookie of this browser now: choose “Session cookie of this site” at the top right to use it.")] : []),
       text);
     await read(answer, text, size);
   } catch (error) {

@@ -47,7 +47,8 @@ export function typeOf(root, schema) {
   if (schema === true || !schema) return "any";
   const name = nameOf(schema);
   if (name) return name;
-  if (schema.anyOf) return [...new Set(schema.anyOf.map((one) => typeOf(root, one)))].join(" or ");
+  if (schema.title) return schema.title;
+  if (schema.anyOf && !isObject(schema)) return [...new Set(schema.anyOf.map((one) => typeOf(root, one)))].join(" or ");
   const types = [schema.type ?? []].flat();
   if (types.includes("array")) return `list of ${typeOf(root, schema.items)}` + (types.includes("null") ? " or null" : "");
   if (types.length === 0) return schema.enum ? "one of" : "any";
@@ -75,13 +76,24 @@ export function limitsOf(schema) {
 
 const isObject = (schema) => schema.properties !== undefined;
 
+/** What all of some schemas say together: members that several speak of are one. */
+function together(root, schema) {
+  if (!schema.allOf) return schema;
+  const { allOf, ...beside } = schema;
+  return allOf.map((one) => together(root, resolve(root, one))).reduce((all, one) => {
+    const properties = { ...all.properties };
+    for (const [key, member] of Object.entries(one.properties ?? {})) properties[key] = { ...properties[key], ...member };
+    return { ...all, ...one, properties, required: [...(all.required ?? []), ...(one.required ?? [])] };
+  }, beside);
+}
+
 /** The members of an object, or what a list holds; types that are seen already are links only. */
 export function show(root, schema, seen = []) {
   const name = nameOf(schema);
   if (name && seen.includes(name)) return h("p", {}, h("a", { href: `#/type/${name}` }, name));
-  const full = resolve(root, schema);
+  const full = together(root, resolve(root, schema));
   const known = name ? [...seen, name] : seen;
-  if (full.anyOf) {
+  if (full.anyOf && !isObject(full)) {
     return full.anyOf.map((one) => {
       const inner = resolve(root, one);
       const title = h("span", { class: "type" }, typeOf(root, one));
@@ -94,7 +106,7 @@ export function show(root, schema, seen = []) {
   const required = full.required ?? [];
   return [
     prose(full.description, "soft small"),
-    h("ul", { class: "members" }, Object.entries(full.properties).map(([key, member]) => memberOf(root, key, member, required.includes(key), known))),
+    h("ul", { class: "members" }, Object.entries(full.properties).filter(([, member]) => member.type !== "null").map(([key, member]) => memberOf(root, key, member, required.includes(key), known))),
   ];
 }
 

@@ -146,7 +146,9 @@ pub(crate) fn batch_schema(view: &View<'_>) -> Json {
         if let (Some(properties), Json::Object(more)) = (properties.as_object_mut(), more) {
             properties.extend(more);
         }
-        json!({ "type": "object", "properties": properties, "required": ["method", "path"], "additionalProperties": false })
+        let required: &[&str] =
+            if properties.get("body").is_some() { &["method", "path", "body"] } else { &["method", "path"] };
+        json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
     };
     let body = json!({ "type": "object", "description": "The record, or what becomes of it." });
     let if_match = json!({ "type": "string", "description": "An `ETag`, as in `If-Match`." });

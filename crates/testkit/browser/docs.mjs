@@ -87,6 +87,34 @@ async function signIn(page, shot) {
   await shot("problem");
 }
 
+/** A session in a cookie, begun and ended from the page itself. */
+async function cookie(page, shot) {
+  await page.goto("/docs#/call/signUp");
+  const body = page.getByLabel("Body");
+  await body.waitFor();
+  await shot("sign-up");
+  await page.getByLabel("Mainstay-Session header").selectOption("cookie");
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.getByText("201 Created", { exact: true }).waitFor();
+  await page.getByText(/^The session is in a cookie/).waitFor();
+  await page.getByRole("button", { name: "Stranger" }).click();
+  await page.getByLabel("Session cookie of this site").check();
+  await page.getByRole("button", { name: "Use" }).click();
+  await page.getByText("The document is now the one that you may see.").waitFor();
+  await page.goto("/docs#/call/getMe");
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.getByText("200 OK", { exact: true }).waitFor();
+  await page.goto("/docs#/call/signOut");
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.getByText("204 No Content", { exact: true }).waitFor();
+  await page.goto("/docs#/call/getMe");
+  await page.getByRole("button", { name: "Send" }).click();
+  await page.getByText("401 Unauthorized", { exact: true }).waitFor();
+  await page.goto("/docs#/call/reauthenticate");
+  await page.getByText("A mailed code", { exact: true }).waitFor();
+  await shot("reauth");
+}
+
 async function byKeyboard(page) {
   await page.goto("/docs");
   await page.getByRole("heading", { level: 1 }).waitFor();
@@ -122,6 +150,7 @@ try {
     await open(`phone-${colorScheme}`, { colorScheme, viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }, (page, shot) => tour(page, shot, true));
   }
   await open("signed-in", { viewport: { width: 1024, height: 768 } }, signIn);
+  await open("cookie", { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }, cookie);
   await open("keyboard", { viewport: { width: 1440, height: 900 } }, byKeyboard);
   await open("links", { viewport: { width: 1440, height: 900 } }, links);
 } finally {

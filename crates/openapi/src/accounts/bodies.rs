@@ -46,6 +46,12 @@ pub(super) fn object(required: &[&str], properties: Json) -> Json {
     schema
 }
 
+/// A schema that is one of several, by what it is called among them.
+fn titled(title: &str, mut schema: Json) -> Json {
+    schema["title"] = title.into();
+    schema
+}
+
 fn with_example(mut schema: Json, example: Json) -> Json {
     schema["examples"] = vec![example].into();
     schema
@@ -152,21 +158,21 @@ pub(super) fn sign_out() -> Json {
 }
 
 pub(super) fn reauth() -> Json {
-    let one = |given: &[(&str, Json)]| {
+    let one = |title: &str, given: &[(&str, Json)]| {
         let mut properties = Map::new();
         for name in ["password", "ticket", "code", "ceremony", "credential"] {
             let found = given.iter().find(|(known, _)| *known == name).map(|(_, schema)| schema.clone());
             properties.insert(name.to_owned(), found.unwrap_or_else(absent));
         }
         let names: Vec<&str> = given.iter().map(|(name, _)| *name).collect();
-        object(&names, properties.into())
+        titled(title, object(&names, properties.into()))
     };
     let code = || text("Six digits.");
     let schema = json!({ "anyOf": [
-        one(&[("password", password())]),
-        one(&[("ticket", text("Of `POST /auth/code/request`.")), ("code", code())]),
-        one(&[("code", text("Of the authenticator app."))]),
-        one(&[("ceremony", text("Of `POST /auth/passkeys/sign-in/begin`.")), ("credential", assertion())]),
+        one("A password", &[("password", password())]),
+        one("A mailed code", &[("ticket", text("Of `POST /auth/code/request`.")), ("code", code())]),
+        one("A code of an app", &[("code", text("Of the authenticator app."))]),
+        one("A passkey", &[("ceremony", text("Of `POST /auth/passkeys/sign-in/begin`.")), ("credential", assertion())]),
     ] });
     with_example(schema, json!({ "password": "several words that nobody guesses" }))
 }
@@ -194,14 +200,18 @@ pub(super) fn mailed_code() -> Json {
 }
 
 pub(super) fn verify_email() -> Json {
-    json!({ "anyOf": [mailed_code(), object(&[], json!({ "ticket": absent(), "code": absent() }))] })
+    let asked = object(&[], json!({ "ticket": absent(), "code": absent() }));
+    json!({ "anyOf": [titled("Nothing yet", asked), titled("A mailed code", mailed_code())] })
 }
 
 pub(super) fn change_email(people: People<'_>) -> Json {
     let asked = object(&["email"], json!({ "email": new_address(people), "ticket": absent(), "code": absent() }));
     let mut done = mailed_code();
     done["properties"]["email"] = absent();
-    with_example(json!({ "anyOf": [asked, done] }), json!({ "email": "ann@example.net" }))
+    with_example(
+        json!({ "anyOf": [titled("An address", asked), titled("A mailed code", done)] }),
+        json!({ "email": "ann@example.net" }),
+    )
 }
 
 pub(super) fn exchange_code(people: People<'_>) -> Json {

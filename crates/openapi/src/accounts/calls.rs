@@ -37,9 +37,9 @@ pub(super) fn all(people: People<'_>) -> Vec<Call> {
 }
 
 fn passwords(people: People<'_>) -> [Call; 4] {
-    let sign_up = Call::new("post", "/auth/sign-up", "signUp", "A new account. The person's own fields go along")
+    let sign_up = Call::new("post", "/auth/sign-up", "signUp", "Make an account")
         .body(&bodies::sign_up(people))
-        .signs_in(201, "The account is there.", "AuthSignedIn")
+        .signs_in(201, "The account is there, and its first session.", "AuthSignedIn")
         .may(&[Code::Forbidden, Code::Conflict, Code::MissingReference]);
     let sign_up = match people.settings.verify_email {
         true => sign_up.gives(202, "The account is there once its code comes to `POST /auth/email/verify`; the same for an address that has one.", &reference("AuthTicket")),

@@ -116,6 +116,106 @@ both! {
     }
 }
 
+const PEOPLE: &[(&str, &str)] = &[
+    ("mainstay.toml", ""),
+    (
+        "resources/users.toml",
+        "[auth]\nsign_up = \"open\"\nmethods = [\"password\"]\npassword = { min = 12, max = 99 }\n\
+         [fields]\nname = { type = \"string\", required = true }\nrank = { type = \"integer\", write = \"false\" }\n\
+         claims = { type = \"json\", schema = { type = \"object\", properties = { a = { type = \"integer\" } } } }\n\
+         secret = { type = \"text\", hidden = true }\n\
+         [access]\nread = \"record.id == auth.id\"\nupdate = \"record.id == auth.id\"\n",
+    ),
+];
+
+/// All values of `$ref`.
+fn references(json: &Json, found: &mut Vec<String>) {
+    match json {
+        Json::Object(members) => {
+            found.extend(members.get("$ref").and_then(Json::as_str).map(str::to_owned));
+            members.values().for_each(|member| references(member, found));
+        }
+        Json::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
+both! {
+    async fn every_reference_leads_somewhere_for_every_reader(app) using PEOPLE {
+        for reader in [document(&app.stranger()).await, document(&app.admin()).await] {
+            let mut found = Vec::new();
+            references(&reader, &mut found);
+            assert!(found.len() > 100, "{} references", found.len());
+            for reference in found {
+                assert!(reader.pointer(&reference[1..]).is_some(), "{reference} leads nowhere");
+            }
+        }
+    }
+
+    async fn calls_under_auth_are_those_that_the_app_opens_and_exact(app) using PEOPLE {
+        let reader = document(&app.stranger()).await;
+        let paths = names(&reader["paths"]);
+        for (path, there) in [("/auth/sign-up", true), ("/auth/totp/enroll", true), ("/auth/code/request", false), ("/auth/oauth/token", false), ("/auth/passkeys/sign-in/begin", false)] {
+            assert_eq!(paths.contains(&path), there, "{path}");
+        }
+        let sign_up = &reader["paths"]["/auth/sign-up"]["post"];
+        let body = &sign_up["requestBody"]["content"]["application/json"]["schema"];
+        assert_eq!(body["required"], json!(["name", "password"]));
+        assert_eq!((&body["properties"]["password"]["minLength"], &body["properties"]["password"]["maxLength"]), (&json!(12), &json!(99)));
+        assert_eq!(body["additionalProperties"], false);
+        for absent in ["rank", "secret", "roles", "email_verified", "disabled", "claims"] {
+            assert!(body["properties"].get(absent).is_none(), "{absent} is not a newcomer's to set");
+        }
+        // The example is one that works.
+        let made = app.stranger().post("/auth/sign-up", body["examples"][0].clone()).await.expect(201);
+        let told = &reader["components"]["schemas"]["AuthTokens"];
+        let given = made.json();
+        for member in names(&given) {
+            assert!(told["properties"].get(member).is_some(), "{member} is not told of");
+        }
+        for member in told["required"].as_array().expect("names") {
+            assert!(given.get(member.as_str().expect("a name")).is_some(), "{member} is promised");
+        }
+        let forbidden = reader["paths"]["/auth/keys"]["post"]["responses"]["403"]["$ref"].as_str().expect("an answer");
+        let kinds = &reader.pointer(&forbidden[1..]).expect("an answer")["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["type"]["enum"];
+        assert_eq!(*kinds, json!(["/problems/csrf", "/problems/forbidden", "/problems/reauthenticate"]));
+        let ways = &reader["paths"]["/auth/me"]["get"]["security"];
+        assert_eq!(*ways, json!([{ "bearer": [] }, { "cookie": [] }]));
+        assert!(reader["components"]["securitySchemes"]["cookie"]["name"].as_str().is_some_and(|name| name.starts_with("mainstay_")));
+    }
+
+    /// Each was accepted, or answered otherwise, while the document said no.
+    async fn what_the_document_refuses_is_refused(app) using PEOPLE {
+        let stranger = app.stranger();
+        let body = json!({ "email": "ann@example.org", "password": "several words of mine", "name": "Ann" });
+        let made = stranger.post("/auth/sign-up", body).await.expect(201);
+        let ann = stranger.with_key(made.json()["access_token"].as_str().expect("a token"));
+        assert_eq!(ann.send(Method::POST, "/.well-known/jwks.json", &[], "").await.expect(405).header("allow"), "GET, HEAD, OPTIONS");
+        ann.get("/.well-known/jwks.json").await.expect(200);
+        let nul = stranger.post("/auth/password/forgot", json!({ "email": "a\u{0}@example.org" })).await.expect(422);
+        assert_eq!(nul.json()["errors"][0]["code"], "nul");
+        // Characters are counted, not bytes.
+        stranger.post("/auth/password/forgot", json!({ "email": "é".repeat(4096) })).await.expect(202);
+        stranger.post("/auth/password/forgot", json!({ "email": "e".repeat(4097) })).await.expect(422);
+        let key = json!({ "name": "old", "scopes": ["*:read"], "expires_at": "2020-01-01T00:00:00Z" });
+        assert_eq!(ann.post("/auth/keys", key).await.expect(422).json()["errors"][0]["code"], "past");
+        let both = json!({ "email": "else@example.org", "ticket": "t", "code": "123456" });
+        assert_eq!(ann.post("/auth/email/change", both).await.expect(422).json()["errors"][0]["pointer"], "/ticket");
+        let admin = app.admin();
+        let create = &document(&admin).await["components"]["schemas"]["UserCreate"];
+        assert_eq!(create["required"], json!(["email", "name"]), "people have an address");
+        assert_eq!(create["properties"]["email"]["type"], "string");
+        for path in ["/api/users?filter=&name=Ann", "/api/users?filter="] {
+            admin.delete(path).await.expect(400);
+            admin.patch(path, json!({ "name": "Eve" })).await.expect(400);
+        }
+        assert_eq!(ann.get("/auth/me").await.expect(200).json()["name"], "Ann");
+        // Nothing is created by nothing, and that is told.
+        admin.post("/api/users", json!([])).await.expect(200);
+        assert!(document(&admin).await["paths"]["/api/users"]["post"]["responses"].get("200").is_some());
+    }
+}
+
 #[tokio::test]
 async fn the_page_brings_all_that_it_needs_and_allows_nothing_else() {
     let app = TestApp::start(Database::Sqlite, SHOP).await;

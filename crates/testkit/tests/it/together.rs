@@ -139,6 +139,10 @@ both! {
             {"method": "POST", "path": "/api/orders", "body": {"note": 1}}, {"method": "POST", "path": "/api/lines", "body": {"order": "$0.id", "n": "x"}},
         ]})).await.expect(422);
         assert_eq!(pointers(&flaws.json()), ["/operations/0/body/note", "/operations/0/body/number", "/operations/1/body/n"], "all at once");
+        for (method, path, allowed) in [("POST", "/api/orders/1", "PUT, PATCH, DELETE"), ("PATCH", "/api/orders", "POST")] {
+            let operations = json!({"operations": [{"method": method, "path": path, "body": {}}]});
+            assert_eq!(person.post("/api/batch", operations).await.expect(405).header("allow"), allowed, "{method} {path}");
+        }
         assert_eq!(person.get("/api/batch").await.expect(405).header("allow"), "POST, OPTIONS");
         person.post("/api/batch?x=1", json!({"operations": []})).await.expect(400);
     }

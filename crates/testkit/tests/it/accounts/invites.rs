@@ -53,6 +53,7 @@ both! {
         ann.post("/auth/invites", json!({"email": "b@example.org"})).await.expect(403);
         ann.get("/auth/invites").await.expect(403);
         root.post("/auth/invites", json!({"email": "nobody"})).await.expect(422);
+        root.post("/auth/invites", json!({"email": "", "roles": []})).await.expect(422);
         root.post("/auth/invites", json!({"email": "a@example.org"})).await.expect(422);
         let id = root.post("/auth/invites", json!({"email": "b@example.org"})).await.expect(201).json()["id"].as_str().expect("an id").to_owned();
         assert_eq!(root.get("/auth/invites").await.expect(200).items().len(), 1);
