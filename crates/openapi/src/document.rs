@@ -59,7 +59,6 @@ pub(crate) fn make(schema: &Schema, sights: &Sights, title: &str, site: &Site) -
     let mut document = json!({
         "openapi": "3.1.0",
         "info": { "title": title, "version": "", "description": ABOUT },
-        "servers": [{ "url": site.server }],
         "security": open_to(cookie),
         "tags": tags,
         "paths": paths,
@@ -72,6 +71,8 @@ pub(crate) fn make(schema: &Schema, sights: &Sights, title: &str, site: &Site) -
         },
     });
     document["info"]["version"] = version(&document).into();
+    // Wherever the app is reached, it is the same.
+    document["servers"] = json!([{ "url": site.server }]);
     document
 }
 
@@ -100,7 +101,7 @@ fn security(cookie: Option<&str>) -> Json {
     schemes
 }
 
-/// Changes whenever anything in the document does.
+/// Changes whenever anything in the document does, but for the place where the app is reached.
 fn version(document: &Json) -> String {
     let mut hasher = DefaultHasher::new();
     document.to_string().hash(&mut hasher);

@@ -84,12 +84,8 @@ pub(crate) fn of_matching(text: Option<&str>) -> Result<Option<Query>, Problem> 
     let mut parameters = Parameters::parse(text)?;
     let mut query = Query::default();
     let filter = parameters.take("filter")?;
-    // A client that has nothing to put into its filter has not asked for all that the rest of the query finds.
-    if filter.as_ref().is_some_and(String::is_empty) {
-        let detail = "the filter is empty: leave it out, or write `true` for all";
-        return Err(Problem::parameter("filter", detail));
-    }
-    query.form.filter = filter;
+    let is_empty = filter.as_ref().is_some_and(String::is_empty);
+    query.form.filter = filter.filter(|filter| !filter.is_empty());
     // One that is ignored would change more records than its sender believes.
     for name in NAMES {
         if name != "filter" && parameters.take(name)?.is_some() {
@@ -98,6 +94,10 @@ pub(crate) fn of_matching(text: Option<&str>) -> Result<Option<Query>, Problem> 
         }
     }
     short_filters(parameters, &mut query)?;
+    // A client that has nothing to put into its filter has not asked for all that the rest of the query finds.
+    if is_empty && !query.form.short.is_empty() {
+        return Err(Problem::parameter("filter", "the filter is empty: leave it out, or write `true` for all"));
+    }
     Ok((query.form.filter.is_some() || !query.form.short.is_empty()).then_some(query))
 }
 

@@ -64,15 +64,17 @@ pub(super) fn schemas(people: People<'_>) -> Map<String, Json> {
     schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
 }
 
-/// One's own record. What of it there is to see depends on who one will be, so that a stranger is told what most see.
+/// One's own record. What of it there is to see depends on who one will be: a stranger is told of what it sees itself, and
+/// of the fields that every person has.
 fn person(people: People<'_>) -> Json {
     if people.subject.view.sights.has_id {
         return shapes::any_of_record(people.subject);
     }
     let subject = people.subject;
     let mut properties = Map::new();
-    for (_, field) in subject.resource.indices().zip(&subject.resource.fields) {
-        if field.hidden || !(people.may_know_records() || field.origin == Origin::Id) {
+    for (index, field, outlook) in subject.fields() {
+        let named = outlook.sight != Prospect::Never || people.settings.has(index);
+        if field.origin != Origin::Id && (field.hidden || !named || !people.may_know_records()) {
             continue;
         }
         let schema = match field.kind {
