@@ -80,6 +80,7 @@ ALWAYS = {
     "rule",  # [validate]: the state of the whole record
     "not_writable", "immutable", "system",  # read-only fields with other values
     "size", "depth",  # of a JSON document
+    "nul",  # in a name or a text anywhere in one; all other strings have a pattern that says so
     "range",  # an integer from 2^53 on, written with a point: it may have been another number
 }
 # And those that depend on what is stored: how many a filter finds,

@@ -236,6 +236,7 @@ pub(crate) fn described(mut schema: Json, field: &Field, sight: Prospect) -> Jso
     match (&field.kind, field.origin) {
         (_, Origin::CreatedAt) => words.push("When the record was created; kept by the server.".into()),
         (_, Origin::UpdatedAt) => words.push("When the record was last changed; kept by the server.".into()),
+        (Kind::Json { .. }, _) => words.push("No name and no text in it may have a NUL.".into()),
         (Kind::Reference { many: false, .. }, _) => words.push("The id of another record.".into()),
         (Kind::Reference { many: true, .. }, _) => words.push("The ids of other records.".into()),
         _ => {}
