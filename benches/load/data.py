@@ -89,14 +89,18 @@ def write_seed(folder, rows):
     write("users", ({"id": i, "name": f"user{i}", "email": f"user{i}@bench.example"} for i in range(1, USERS + 1)))
     write("rooms", ({"id": i, "name": f"room{i}"} for i in range(1, ROOMS + 1)))
     write("room_members", ({"room": room, "member": user} for room, user in members()))
-    def lines(count):
-        return ({"id": i, "room": room, "author": author, "text": words, "created": timestamp(created)}
-                for i, room, author, words, created in messages(count))
-
     if rows:
-        write("messages", lines(rows))
+        write_messages(os.path.join(folder, "messages.ndjson"), rows)
         # The same again for members alone (W4); no more of them than are asked for.
-        write("letters", lines(min(rows, REQUESTS)))
+        write_messages(os.path.join(folder, "letters.ndjson"), min(rows, REQUESTS))
+
+
+def write_messages(path, rows):
+    """The messages as Mainstay takes them, a line each."""
+    line = json.JSONEncoder(separators=(",", ":")).encode
+    with open(path, "w") as file:
+        file.writelines(line({"id": i, "room": room, "author": author, "text": words, "created": timestamp(created)}) + "\n"
+                        for i, room, author, words, created in messages(rows))
 
 
 def write_requests(folder, rows):
@@ -130,3 +134,22 @@ def write_requests(folder, rows):
     write("mainstay.W5.bodies", (json.dumps({"operations": [
         {"method": "POST", "path": "/api/messages", "body": {"room": r, "author": a, "text": t}} for r, a, t in ten]})
         for ten in tens))
+
+
+def write_postgres(path, rows):
+    """A script for psql that makes the tables of near-limit's server on PostgreSQL, with the same rows."""
+    tables = TABLES.replace("PRAGMA journal_mode = WAL;\n", "").replace("INTEGER", "BIGINT").replace(" WITHOUT ROWID", "")
+    tables = tables.replace("CREATE TABLE user ", 'CREATE TABLE "user" ').replace("REFERENCES user ", 'REFERENCES "user" ')
+    tables = tables.replace("CREATE TABLE message (\n  id BIGINT PRIMARY KEY", "CREATE TABLE message (\n  id BIGSERIAL PRIMARY KEY")
+    with open(path, "w") as file:
+        def copy(table, records):
+            file.write(f"COPY {table} FROM stdin;\n")
+            file.writelines("\t".join(map(str, record)) + "\n" for record in records)
+            file.write("\\.\n")
+
+        file.write(tables)
+        copy('"user"', ((i, f"user{i}") for i in range(1, USERS + 1)))
+        copy("room", ((i, f"room{i}") for i in range(1, ROOMS + 1)))
+        copy("room_member", members())
+        copy("message", messages(rows))
+        file.write(f"SELECT setval('message_id_seq', {max(rows, 1)});\n")

@@ -32,7 +32,12 @@ def tree(pid):
 
 def cpu_seconds(pid):
     """(user, system) seconds that the process and its descendants have used."""
-    stats = [fields for member in tree(pid) if (fields := _stat(member))]
+    return cpu_seconds_of(tree(pid))
+
+
+def cpu_seconds_of(pids):
+    """(user, system) seconds that these processes have used, with those of their children that have ended."""
+    stats = [fields for member in pids if (fields := _stat(member))]
     return sum(int(f[11]) for f in stats) / TICK, sum(int(f[12]) for f in stats) / TICK
 
 
@@ -57,6 +62,15 @@ def peak_mib(pid):
         except OSError:
             pass
     return kilobytes / 1024
+
+
+def forget_peak(pid):
+    """Lets the peak begin anew; where that is not allowed, it stays what it was."""
+    try:
+        with open(f"/proc/{pid}/clear_refs", "w") as file:
+            file.write("5")
+    except OSError:
+        pass
 
 
 def busy_seconds(core):

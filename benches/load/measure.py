@@ -21,10 +21,13 @@ SERVER_CORE, CLIENT_CORE = 0, 1
 class Server:
     """One server under test. `workloads` maps a name to its request files (see load.lua) and connections."""
 
-    def __init__(self, name, command, port, ready, workloads, size, cwd=None, environment=None, prepare=None, sign_in=None):
+    def __init__(self, name, command, port, ready, workloads, size, cwd=None, environment=None, prepare=None, sign_in=None,
+                 beside=None):
         self.name, self.command, self.port, self.ready = name, command, port, ready
         self.workloads, self.size, self.cwd = workloads, size, cwd
         self.environment, self.prepare, self.sign_in = environment or {}, prepare, sign_in
+        # The ids of processes that work for it without being its own: a database's.
+        self.beside = beside or (lambda: [])
         self.process, self.log = None, None
 
     def start(self, log_path, nice):
@@ -45,6 +48,11 @@ class Server:
                 return (time.monotonic() - begin) * 1000
             time.sleep(0.001)
         raise RuntimeError(f"{self.name} did not start; see {log_path}")
+
+    def cpu_seconds(self):
+        """(user, system) seconds that it has used, and what works for it."""
+        own, beside = machine.cpu_seconds(self.process.pid), machine.cpu_seconds_of(self.beside())
+        return own[0] + beside[0], own[1] + beside[1]
 
     def answers(self):
         try:
@@ -127,6 +135,11 @@ def has_authors(answer):
 
 def wrk(server, load, seconds, connections, seed, nice):
     """One run of wrk: requests, seconds, p50_us, p99_us, max_us, bad."""
+    return finished(begin(server, load, seconds, connections, seed, nice), server, seconds)
+
+
+def begin(server, load, seconds, connections, seed, nice):
+    """Starts wrk."""
     environment = dict(os.environ, PATHS=load["paths"], SEED=str(seed), METHOD="POST" if load.get("bodies") else "GET")
     if load.get("bodies"):
         environment["BODIES"] = load["bodies"]
@@ -138,6 +151,11 @@ def wrk(server, load, seconds, connections, seed, nice):
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     if nice:
         machine.prioritise(client.pid, nice)
+    return client
+
+
+def finished(client, server, seconds):
+    """What wrk has measured, once it is done."""
     try:
         output, _ = client.communicate(timeout=seconds + 60)
     finally:
@@ -157,9 +175,9 @@ def measure(server, name, options, round_number):
     best = None
     for attempt in range(options.retries + 1):
         machine.wait_until_quiet(SERVER_CORE, options.max_other, options.patience)
-        used, busy = machine.cpu_seconds(server.process.pid), machine.busy_seconds(SERVER_CORE)
+        used, busy = server.cpu_seconds(), machine.busy_seconds(SERVER_CORE)
         result = wrk(server, load, seconds, connections, round_number + 10 * attempt, options.nice)
-        now = machine.cpu_seconds(server.process.pid)
+        now = server.cpu_seconds()
         user, system = now[0] - used[0], now[1] - used[1]
         requests = max(result["requests"], 1)
         row = dict(

@@ -29,20 +29,24 @@ def sign_in(path, binary, app, port, user):
     """Writes the access token of a user of Mainstay: an operator's link sets the password, and the user signs in."""
     made = subprocess.run([binary, "user", "password", str(user), "--json"], cwd=app, check=True, stdout=subprocess.PIPE)
     link = next(value for value in json.loads(made.stdout).values() if isinstance(value, str) and "#" in value)
-    call(port, "/auth/password/reset", {"secret": link.split("#")[1], "password": PASSWORD})
-    answer = call(port, "/auth/sign-in", {"email": f"user{user}@bench.example", "password": PASSWORD})
+    call(port, "/auth/password/reset", json.dumps({"secret": link.split("#")[1], "password": PASSWORD}))
+    answer = json.loads(call(port, "/auth/sign-in", credentials(user)))
     write(path, answer["access_token"])
+
+
+def credentials(user):
+    return json.dumps({"email": f"user{user}@bench.example", "password": PASSWORD})
 
 
 def call(port, path, body):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
         content = response.read()
         if response.status not in (200, 204):
             raise RuntimeError(f"{path}: {response.status} {content[:300]!r}")
-        return json.loads(content) if content else None
+        return content
     finally:
         connection.close()
 

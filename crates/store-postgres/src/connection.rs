@@ -234,10 +234,27 @@ impl Lease {
     /// # Errors
     /// That of the first statement that fails. A transaction that should have been committed is rolled back then.
     pub(crate) async fn pipeline(&self, steps: &[Step<'_>], bounds: Bounds) -> Result<Vec<Vec<Row>>, Error> {
+        self.placed_pipeline(steps, bounds).await.map_err(|(_, error)| error)
+    }
+
+    /// As [`Self::pipeline`]; with the error comes the place of the statement that failed, where it was one of these.
+    pub(crate) async fn placed_pipeline(
+        &self,
+        steps: &[Step<'_>],
+        bounds: Bounds,
+    ) -> Result<Vec<Vec<Row>>, (Option<usize>, Error)> {
         let Some(client) = &self.client else { return Ok(Vec::new()) };
-        let mut prepared = Vec::with_capacity(steps.len());
-        for step in steps {
-            prepared.push(client.prepare_typed_cached(&step.text.sql, &step.text.types).await?);
+        let mut prepared: Vec<tokio_postgres::Statement> = Vec::with_capacity(steps.len());
+        for (place, step) in steps.iter().enumerate() {
+            // Many records are written by one text, which is looked up once.
+            let before = place.checked_sub(1).filter(|before| std::ptr::eq(steps[*before].text, step.text));
+            prepared.push(match before {
+                Some(before) => prepared[before].clone(),
+                None => {
+                    let prepared = client.prepare_typed_cached(&step.text.sql, &step.text.types).await;
+                    prepared.map_err(|error| (None, error))?
+                }
+            });
         }
         // Each of these sends when it is first polled, so they are sent in this order before any is waited for.
         let begin = async {
@@ -252,11 +269,14 @@ impl Lease {
         });
         let commit = async { if bounds.commit { client.batch_execute("COMMIT").await } else { Ok(()) } };
         let (begun, results, committed) = join3(begin, join_all(queries), commit).await;
-        begun?;
-        let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;
-        committed?;
+        begun.map_err(|error| (None, error))?;
+        let mut rows = Vec::with_capacity(results.len());
+        for (place, result) in results.into_iter().enumerate() {
+            rows.push(result.map_err(|error| (Some(place), error))?);
+        }
+        committed.map_err(|error| (None, error))?;
         self.note();
-        Ok(results)
+        Ok(rows)
     }
 
     /// Runs rounds in a transaction that sees one state of the database.

@@ -108,23 +108,23 @@ impl PgTx {
     }
 
     async fn run(&mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Error> {
-        self.pipeline(steps, false).await
+        self.pipeline(steps, false).await.map_err(|(_, error)| error)
     }
 
-    /// Runs the statements that write a record: the last ones of a brief transaction.
-    async fn write(&mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Error> {
+    /// Runs the statements that write records: the last ones of a brief transaction.
+    async fn write(&mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, (Option<usize>, Error)> {
         self.pipeline(steps, self.brief).await
     }
 
-    async fn pipeline(&mut self, steps: &[Step<'_>], last: bool) -> Result<Vec<Vec<Row>>, Error> {
+    async fn pipeline(&mut self, steps: &[Step<'_>], last: bool) -> Result<Vec<Vec<Row>>, (Option<usize>, Error)> {
         // One statement is a transaction by itself.
         let alone = last && !self.begun && steps.len() == 1;
         let begin = (!self.begun && !alone).then_some("BEGIN");
         self.begun |= begin.is_some();
-        let result = self.lease.pipeline(steps, Bounds { begin, commit: last && !alone }).await;
+        let result = self.lease.placed_pipeline(steps, Bounds { begin, commit: last && !alone }).await;
         // Where a statement could not even be prepared, nothing was sent, and the rollback does no harm.
         self.ended |= last && (alone || result.is_ok());
-        if let Err(error) = &result {
+        if let Err((_, error)) = &result {
             self.note(error);
         }
         result
@@ -200,6 +200,22 @@ fn gone() -> Problem {
     Problem::internal("a record that was locked is not there")
 }
 
+/// The statement that inserts a record and its entry in the log.
+fn creation<'a>(texts: &'a ResourceStatements, declared: &Resource, record: &Record, caller: &Caller) -> Step<'a> {
+    let given = !record.id().is_null();
+    let after = LogLine { after: Some(record), ..PgTx::line(declared, Action::Created, caller) }.after_json();
+    let after = match given {
+        true => after,
+        // The database puts the number before it.
+        false => after.map(|whole| whole.strip_prefix("{\"id\":null").unwrap_or(&whole).to_owned()),
+    };
+    let columns = texts.columns.iter().filter(|field| given || **field != Resource::ID);
+    let fields = columns.copied().chain(texts.many.iter().map(|many| many.field));
+    let values = fields.map(|field| Parameter(record.get(field).clone()));
+    let values = values.chain(who(caller)).chain([text(after)]).collect();
+    Step { text: if given { &texts.create } else { &texts.create_next }, values }
+}
+
 impl Tx for PgTx {
     async fn fetch(
         &mut self,
@@ -258,39 +274,54 @@ impl Tx for PgTx {
         record: &mut Record,
         caller: &Caller,
     ) -> Result<(), Problem> {
+        let one = std::slice::from_mut(record);
+        self.create_all(catalog, resource, one, caller).await.map_err(|(_, problem)| problem)
+    }
+
+    /// One statement for each record, all of them in one round trip.
+    async fn create_all(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        records: &mut [Record],
+        caller: &Caller,
+    ) -> Result<(), (usize, Problem)> {
+        if records.is_empty() {
+            return Ok(());
+        }
         let declared = catalog.schema.get(resource);
         let texts = statements(catalog);
         let texts = texts.of(resource);
-        let given = !record.id().is_null();
-        let after = LogLine { after: Some(record), ..Self::line(declared, Action::Created, caller) }.after_json();
-        let after = match given {
-            true => after,
-            // The database puts the number before it.
-            false => after.map(|whole| whole.strip_prefix("{\"id\":null").unwrap_or(&whole).to_owned()),
-        };
-        let columns = texts.columns.iter().filter(|field| given || **field != Resource::ID);
-        let fields = columns.copied().chain(texts.many.iter().map(|many| many.field));
-        let values = fields.map(|field| Parameter(record.get(field).clone()));
-        let values = values.chain(who(caller)).chain([text(after)]).collect();
-        let mut steps = vec![Step { text: if given { &texts.create } else { &texts.create_next }, values }];
-        if let Value::Integer(_) = record.id() {
-            steps.push(Step { text: &texts.pass_over, values: vec![Parameter(record.id().clone())] });
+        let mut steps: Vec<Step<'_>> = records.iter().map(|record| creation(texts, declared, record, caller)).collect();
+        // Serial numbers go on above all that were brought.
+        let brought = records.iter().filter_map(|record| match record.id() {
+            Value::Integer(id) => Some(*id),
+            _ => None,
+        });
+        if let Some(greatest) = brought.max() {
+            steps.push(Step { text: &texts.pass_over, values: vec![Parameter(Value::Integer(greatest))] });
         }
         let results = match self.write(&steps).await {
             Ok(results) => results,
-            Err(error) => {
+            Err((place, error)) => {
+                let place = place.unwrap_or(0).min(records.len() - 1);
+                let record = &records[place];
+                let given = !record.id().is_null();
                 let refused = self.refuse(catalog, resource, given, &error);
                 if self.again && !given {
                     self.pass_over_all(&texts.pass_over_all, &error).await;
                 }
-                return Err(self.with_all_missing(catalog, declared, record, refused).await);
+                return Err((place, self.with_all_missing(catalog, declared, record, refused).await));
             }
         };
-        let (revision, id) =
-            made(results.first().map_or(&[][..], Vec::as_slice)).map_err(|error| problem(&error))?.ok_or_else(gone)?;
-        record.revision = revision;
-        if !given {
-            record.values[0] = store::read_id(declared, &id);
+        for (place, record) in records.iter_mut().enumerate() {
+            let made = made(results.get(place).map_or(&[][..], Vec::as_slice));
+            let made = made.map_err(|error| problem(&error)).and_then(|made| made.ok_or_else(gone));
+            let (revision, id) = made.map_err(|problem| (place, problem))?;
+            record.revision = revision;
+            if record.id().is_null() {
+                record.values[0] = store::read_id(declared, &id);
+            }
         }
         Ok(())
     }
@@ -332,7 +363,7 @@ impl Tx for PgTx {
         }
         let results = match self.write(&steps).await {
             Ok(results) => results,
-            Err(error) => {
+            Err((_, error)) => {
                 let refused = self.refuse(catalog, resource, true, &error);
                 return Err(self.with_all_missing(catalog, declared, after, refused).await);
             }

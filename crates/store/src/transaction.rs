@@ -43,6 +43,20 @@ pub trait Tx {
         caller: &Caller,
     ) -> Result<(), Problem>;
 
+    /// Inserts records of one resource as [`Self::create`] would one after another. On an error, which of them it is about.
+    async fn create_all(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        records: &mut [Record],
+        caller: &Caller,
+    ) -> Result<(), (usize, Problem)> {
+        for (place, record) in records.iter_mut().enumerate() {
+            self.create(catalog, resource, record, caller).await.map_err(|problem| (place, problem))?;
+        }
+        Ok(())
+    }
+
     /// Writes the changed fields of a record that was fetched, and logs it. The record gets its next revision: those of a
     /// record grow in commit order.
     async fn change(

@@ -9,6 +9,7 @@ mod each;
 mod edit;
 mod late;
 mod people;
+mod run;
 mod upsert;
 
 use std::sync::Arc;
@@ -19,7 +20,10 @@ use rules::{
     plan::{Operation, OperationKind, Precondition, Write, WritePlan, Written},
 };
 
-use self::checks::{immutable, not_writable, require, require_fields, stamp};
+use self::{
+    checks::{immutable, not_writable, require, require_fields, stamp},
+    run::Run,
+};
 use crate::{
     own::Beside,
     transaction::{Change, Purpose, Tx},
@@ -35,7 +39,12 @@ pub async fn apply<T: Tx>(tx: &mut T, write: Write, beside: &Beside) -> Result<V
         tx.own(statement).await?;
     }
     let mut written = Vec::with_capacity(write.operations.len());
-    for operation in write.operations {
+    let mut operations = write.operations.into_iter().peekable();
+    while let Some(operation) = operations.next() {
+        if Run::begins(&operation, operations.peek()) {
+            Run::of(operation, &mut operations).make(tx, &write.caller, &mut written).await?;
+            continue;
+        }
         let position = operation.position.clone();
         make(tx, &write.caller, operation, &mut written).await.map_err(|problem| position.place(problem))?;
     }
