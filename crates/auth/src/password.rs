@@ -1,7 +1,7 @@
 //! Passwords: what is taken as one, and how it is kept and compared.
 //!
-//! Hashing is slow and large on purpose (Argon2id: 19 MiB, 2 passes), so it runs on a pool of few threads with a bounded queue:
-//! a storm of sign-ins takes neither all memory nor the processors from other requests.
+//! Hashing is slow and large on purpose (Argon2id: 19 MiB, 2 passes), so it runs on few threads of low priority, with a bounded
+//! queue: a storm of sign-ins takes neither all memory nor the processors from other requests.
 
 mod common;
 mod hash;
@@ -12,13 +12,16 @@ use std::sync::{
 };
 
 use model::{Flaw, Problem};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use unicode_normalization::UnicodeNormalization as _;
 
 pub use self::hash::{is_known_hash, needs_upgrade};
 
 /// The most hashings that wait for a thread.
 const QUEUE: usize = 256;
+/// The priority of a hashing: where requests want every processor, it gets about a tenth of one, and all that they leave.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
 
 /// A password as it was typed, never shown.
 #[derive(Clone)]
@@ -131,12 +134,28 @@ impl Passwords {
         let closed = |_| Problem::internal("the pool of hashings is gone");
         let place = Arc::clone(&shared.places).acquire_owned().await.map_err(closed)?;
         drop(waiting);
-        let working = tokio::task::spawn_blocking(move || {
+        let (reply, done) = oneshot::channel();
+        // A thread of its own, for its priority can't be raised again. Starting one costs a thousandth of what it does.
+        let hashing = std::thread::Builder::new().name("password".to_owned()).spawn(move || {
             // Held by the thread itself: one whose client has gone is not interrupted, so its place is not free.
             let _place = place;
-            work()
+            step_back();
+            // A receiver that has gone is a client that has gone.
+            drop(reply.send(work()));
         });
-        working.await.map_err(|error| Problem::internal(format!("a hashing ended: {error}")))
+        hashing.map_err(|error| {
+            Problem::unavailable("no password can be checked at the moment", format!("no thread: {error}"), 2)
+        })?;
+        done.await.map_err(|error| Problem::internal(format!("a hashing ended: {error}")))
+    }
+}
+
+/// Lets the threads that serve requests go before the one that calls this.
+fn step_back() {
+    // The priority is the calling thread's alone on Linux; elsewhere it would be the whole program's.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(error = %error, "the priority of a hashing could not be lowered");
     }
 }
 
