@@ -110,6 +110,45 @@ impl SqliteTx<'_> {
         Ok(missing)
     }
 
+    fn create_one(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        texts: &ResourceStatements,
+        record: &mut Record,
+        caller: &Caller,
+    ) -> Result<(), Problem> {
+        let declared = catalog.schema.get(resource);
+        match record.id() {
+            Value::Integer(id) if declared.identity.is_some() => {
+                let brought = self.sequences.brought(self.connection, &declared.name, *id);
+                brought.map_err(|error| problem(&error))?;
+            }
+            Value::Integer(id) => self.sequences.seen(&declared.name, *id),
+            Value::Null => {
+                let next = self.sequences.next_id(self.connection, &declared.name, &texts.greatest_id);
+                record.values[0] = Value::Integer(next.map_err(|error| problem(&error))?);
+            }
+            _ => {}
+        }
+        record.revision = self.sequences.next_revision();
+        self.insert(texts, record)
+            .and_then(|()| self.insert_many(texts, record, None))
+            .map_err(|error| self.refuse(catalog, resource, record, &error))?;
+        let action = Action::Created;
+        let line = LogLine { resource: declared, action, caller, before: None, after: Some(record), changed: &[] };
+        self.append(record.revision, &line)
+    }
+
+    fn insert(&self, texts: &ResourceStatements, record: &Record) -> rusqlite::Result<()> {
+        let mut insert = self.connection.prepare_cached(&texts.insert)?;
+        for (place, field) in texts.columns.iter().enumerate() {
+            insert.raw_bind_parameter(place + 1, value::bind(record.get(*field)))?;
+        }
+        insert.raw_bind_parameter(texts.columns.len() + 1, record.revision)?;
+        insert.raw_execute().map(|_| ())
+    }
+
     fn append(&self, revision: i64, line: &LogLine<'_>) -> Result<(), Problem> {
         const APPEND: &str = "INSERT INTO _events \
             (seq, time, resource, action, record, revision, actor, request, changed, before, after) \
@@ -174,29 +213,23 @@ impl Tx for SqliteTx<'_> {
         record: &mut Record,
         caller: &Caller,
     ) -> Result<(), Problem> {
-        let declared = catalog.schema.get(resource);
         let texts = statements(catalog);
-        let texts = texts.of(resource);
-        match record.id() {
-            Value::Integer(id) if declared.identity.is_some() => {
-                let brought = self.sequences.brought(self.connection, &declared.name, *id);
-                brought.map_err(|error| problem(&error))?;
-            }
-            Value::Integer(id) => self.sequences.seen(&declared.name, *id),
-            Value::Null => {
-                let next = self.sequences.next_id(self.connection, &declared.name, &texts.greatest_id);
-                record.values[0] = Value::Integer(next.map_err(|error| problem(&error))?);
-            }
-            _ => {}
+        self.create_one(catalog, resource, texts.of(resource), record, caller)
+    }
+
+    async fn create_all(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        records: &mut [Record],
+        caller: &Caller,
+    ) -> Result<(), (usize, Problem)> {
+        let texts = statements(catalog);
+        for (place, record) in records.iter_mut().enumerate() {
+            let made = self.create_one(catalog, resource, texts.of(resource), record, caller);
+            made.map_err(|problem| (place, problem))?;
         }
-        record.revision = self.sequences.next_revision();
-        let values = texts.columns.iter().map(|field| value::keep(record.get(*field)));
-        self.run(&texts.insert, values.chain([Kept::Integer(record.revision)]))
-            .and_then(|_| self.insert_many(texts, record, None))
-            .map_err(|error| self.refuse(catalog, resource, record, &error))?;
-        let action = Action::Created;
-        let line = LogLine { resource: declared, action, caller, before: None, after: Some(record), changed: &[] };
-        self.append(record.revision, &line)
+        Ok(())
     }
 
     async fn change(

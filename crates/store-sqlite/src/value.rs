@@ -4,7 +4,7 @@
 
 use model::{Decimal, Field, Shape, Value, json};
 use rules::Type;
-use rusqlite::types::{Value as Kept, ValueRef};
+use rusqlite::types::{ToSqlOutput, Value as Kept, ValueRef};
 use serde_json::Value as Json;
 
 /// What is bound for a value of a column.
@@ -24,6 +24,15 @@ pub(crate) fn keep(value: &Value) -> Kept {
             write_list(items, &mut text);
             Kept::Text(String::from_utf8(text).unwrap_or_default())
         }
+    }
+}
+
+/// As [`keep`], without a copy of text and bytes.
+pub(crate) fn bind(value: &Value) -> ToSqlOutput<'_> {
+    match value {
+        Value::Text(text) | Value::Json(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+        Value::Uuid(uuid) => ToSqlOutput::Borrowed(ValueRef::Blob(uuid.as_bytes())),
+        other => ToSqlOutput::Owned(keep(other)),
     }
 }
 
