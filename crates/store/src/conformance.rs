@@ -31,7 +31,8 @@ macro_rules! conformance {
             rules: a_rule_through_a_relation_decides_who_reads, a_rule_through_a_relation_decides_who_writes,
                 a_field_that_is_closed_is_left_out, what_was_judged_in_memory_is_judged_alike_by_the_database;
             unique: a_taken_field_is_named, text_that_folds_is_taken_in_any_case, fields_of_an_index_are_taken_together,
-                nulls_are_never_taken, an_id_is_taken_once;
+                nulls_are_never_taken, an_id_is_taken_once,
+                creations_together_are_as_if_one_after_another;
             references: a_missing_target_is_named, a_missing_target_in_a_list_is_named, what_is_referred_to_stays_where_restricted,
                 what_refers_goes_along_where_cascading, a_reference_is_emptied_where_so_said, a_deleted_record_leaves_lists,
                 a_cycle_goes_as_a_whole, a_long_chain_goes_as_a_whole;

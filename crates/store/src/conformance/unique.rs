@@ -54,3 +54,27 @@ pub async fn an_id_is_taken_once(world: &World) {
     // Ids are told apart by case.
     world.room("R", "b").await;
 }
+
+pub async fn creations_together_are_as_if_one_after_another(world: &World) {
+    let rooms = |ids: &[&str]| -> Vec<_> {
+        ids.iter().map(|id| ("rooms", world.creation("rooms", &[("id", Value::text(*id))]))).collect()
+    };
+    let person = || ("people", world.creation("people", &[("name", Value::text("x")), ("age", Value::Integer(1))]));
+    let made = world.batch([rooms(&["c", "a", "b"]), vec![person(), person()]].concat()).await.expect("five records");
+    let ids: Vec<Value> = made.iter().map(|one| one.record.id().clone()).collect();
+    assert_eq!(ids[..3], ["c", "a", "b"].map(Value::text));
+    assert!(ids[3] != ids[4] && !ids[3].is_null() && !ids[4].is_null(), "{ids:?}");
+    let revisions: Vec<i64> = made.iter().map(|one| one.record.revision).collect();
+    assert!(revisions.is_sorted_by(|one, next| one < next), "{revisions:?}");
+    let log = world.log(5).await;
+    assert_eq!(log.iter().map(|entry| entry.id.clone()).collect::<Vec<_>>(), ids);
+    assert_eq!(log.iter().map(|entry| entry.revision).collect::<Vec<_>>(), revisions);
+    // The first that fails is told, whatever is wrong with those behind it, and none is made.
+    let taken = (Code::Conflict, vec!["/1/id".to_owned()]);
+    assert_eq!(refused(world.batch(rooms(&["d", "a", "d", "b"])).await), taken);
+    assert_eq!(world.get("rooms", &Value::text("d")).await, None);
+    let twice = (Code::Conflict, vec!["/2/id".to_owned()]);
+    assert_eq!(refused(world.batch(rooms(&["d", "e", "d"])).await), twice);
+    assert_eq!(world.get("rooms", &Value::text("e")).await, None);
+    world.batch(rooms(&["d", "e"])).await.expect("nothing is left of what failed");
+}
