@@ -62,27 +62,30 @@ class Cluster:
         return subprocess.run([self.programs + "psql", "-wqAtX", "-v", "ON_ERROR_STOP=1", self.url(name), *arguments], check=check,
                               stdout=subprocess.PIPE, stderr=None if check else subprocess.DEVNULL, text=True)
 
+    def drop(self, name):
+        self.psql("postgres", "-c", "SET client_min_messages = warning", "-c", f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
     def make(self, name, script=None):
         """An empty database, or one that a script fills."""
-        self.psql("postgres", "-c", f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self.drop(name)
         self.psql("postgres", "-c", f'CREATE DATABASE "{name}"')
         if script:
             self.psql(name, "-f", script)
         self.settle(name)
 
     def copy(self, template, name):
-        self.psql("postgres", "-c", f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self.drop(name)
         self.psql("postgres", "-c", f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         self.settle(name)
 
     def rename(self, name, other):
-        self.psql("postgres", "-c", f'DROP DATABASE IF EXISTS "{other}" WITH (FORCE)')
+        self.drop(other)
         self.psql("postgres", "-c", f'ALTER DATABASE "{name}" RENAME TO "{other}"')
 
     def settle(self, name):
         """Statistics and a checkpoint now, so that neither comes in the middle of a measurement."""
         self.psql(name, "-c", "VACUUM ANALYZE", "-c", "CHECKPOINT")
 
-    def pids(self, name):
-        """The processes that serve a database, and those that write for all: the cluster idles otherwise."""
+    def pids(self):
+        """All its processes; those that have ended count with the first."""
         return machine.tree(self.process.pid)

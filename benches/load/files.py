@@ -11,6 +11,7 @@ import cluster
 import data
 import machine
 import measure
+import report
 import servers
 
 
@@ -92,7 +93,7 @@ def part_import(options):
                         for step in (["migrate", "apply"], ["seed"]):
                             subprocess.run([binary, *step], cwd=scratch, check=True, stdout=subprocess.DEVNULL,
                                            env={**os.environ, **environment})
-                beside = own.pids("importing") if name == "mainstay-postgres" else []
+                beside = own.pids if name == "mainstay-postgres" else list
                 measurements.append(dict(run(command, scratch, environment, beside), server=name, round=round_number))
                 row = measurements[-1]
                 print(f"import {name:18} {row['seconds']:.2f} s {row['cpu']:.2f} s CPU {row['peak_mib']:.0f} MiB",
@@ -105,16 +106,23 @@ def part_import(options):
 
 def run(command, folder, environment, beside):
     """Runs a command on the server's core: seconds, CPU seconds with those of the processes beside it, peak of memory."""
-    used, begin = sum(machine.cpu_seconds_of(beside)), time.monotonic()
+    used, begin = sum(machine.cpu_seconds_of(beside())), time.monotonic()
     process = subprocess.Popen(["taskset", "-c", str(measure.SERVER_CORE), *command], cwd=folder,
                                env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
+    # `ru_maxrss` would count this program's own pages, which the child had until it became another program.
+    peak = 0.0
+    while True:
+        peak = max(peak, machine.peak_mib(process.pid))
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            break
+        time.sleep(0.02)
     process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.monotonic() - begin
     if process.returncode != 0:
         raise RuntimeError(f"{command[0]} ended with {process.returncode}")
-    cpu = usage.ru_utime + usage.ru_stime + sum(machine.cpu_seconds_of(beside)) - used
-    return dict(seconds=seconds, cpu=cpu, peak_mib=usage.ru_maxrss / 1024)
+    cpu = usage.ru_utime + usage.ru_stime + sum(machine.cpu_seconds_of(beside())) - used
+    return dict(seconds=seconds, cpu=cpu, peak_mib=peak)
 
 
 def table(title, measurements, reference, memory):
@@ -122,14 +130,19 @@ def table(title, measurements, reference, memory):
     def by(server):
         return [row for row in measurements if row["server"] == server]
 
+    def by_reference(pairs, key):
+        """How many times as fast as the reference, in the median; nothing where it was too little to be counted."""
+        ratios = [one[key] / other[key] for one, other in pairs if other[key]]
+        return report.show(statistics.median(ratios) if ratios else None, 2)
+
     words = {"more_mib": "more memory, MiB", "peak_mib": "peak of memory, MiB"}[memory]
     print(f"| {title} | seconds | **of {reference}** | CPU s | of {reference}, by CPU | {words} |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for server in dict.fromkeys(row["server"] for row in measurements):
         pairs = list(zip(by(reference), by(server)))
         print(f"| {server} | {statistics.median(row['seconds'] for row in by(server)):.2f} "
-              f"| {statistics.median(one['seconds'] / other['seconds'] for one, other in pairs):.2f} "
+              f"| {by_reference(pairs, 'seconds')} "
               f"| {statistics.median(row['cpu'] for row in by(server)):.2f} "
-              f"| {statistics.median(one['cpu'] / other['cpu'] for one, other in pairs):.2f} "
+              f"| {by_reference(pairs, 'cpu')} "
               f"| {max(row[memory] for row in by(server)):.1f} |")
     print(flush=True)

@@ -1,4 +1,5 @@
 """The servers under test: how each is built, what data it gets, and how it is run."""
+import base64
 import hashlib
 import os
 import shutil
@@ -102,7 +103,7 @@ def near_limit_on_postgres(options, requests):
     return measure.Server("near-limit-postgres", [binary], port, "/messages/1", loads, binary,
                           environment={"DATABASE": options.cluster.url("near_limit"), "PORT": str(port)},
                           prepare=lambda: options.cluster.make("near_limit", seed),
-                          beside=lambda: options.cluster.pids("near_limit"))
+                          beside=options.cluster.pids)
 
 
 def mainstay_on_postgres(options, requests):
@@ -113,7 +114,9 @@ def mainstay_on_postgres(options, requests):
     shutil.copytree(os.path.join(HERE, "app"), app, ignore=shutil.ignore_patterns("data", "seed"))
     data.write_seed(os.path.join(app, "seed"), options.rows)
     environment = {"MAINSTAY_SERVER__LISTEN": f"127.0.0.1:{port}",
-                   "MAINSTAY_SERVICES__DATABASE": options.cluster.url("mainstay")}
+                   "MAINSTAY_SERVICES__DATABASE": options.cluster.url("mainstay"),
+                   # Nodes that share a database share this; the database goes with the run.
+                   "MAINSTAY_AUTH__MASTER_KEY": base64.b64encode(os.urandom(32)).decode()}
     options.cluster.make("mainstay")
     for command in (["migrate", "apply"], ["seed"]):
         begin = time.monotonic()
@@ -125,7 +128,7 @@ def mainstay_on_postgres(options, requests):
     return measure.Server("mainstay-postgres", [binary, "serve"], port, "/api/messages/1", loads, binary,
                           cwd=app, environment=environment,
                           prepare=lambda: options.cluster.copy("mainstay_seeded", "mainstay"),
-                          beside=lambda: options.cluster.pids("mainstay"))
+                          beside=options.cluster.pids)
 
 
 def mainstay_binary(options):
