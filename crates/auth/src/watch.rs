@@ -7,7 +7,7 @@ use std::{
 };
 
 use model::Problem;
-use store::Statement;
+use store::{Statement, own::audit};
 
 use crate::Auth;
 
@@ -20,8 +20,10 @@ const GAP: Duration = Duration::from_millis(50);
 const BACK: i64 = 60_000_000;
 /// Time between two sweeps.
 const SWEEP: Duration = Duration::from_secs(60);
-/// How long the audit log is kept: microseconds (400 days).
-const AUDIT: i64 = 400 * 86_400_000_000;
+/// How far our clock may be ahead of the database's, which lets no line go early: microseconds.
+const CLOCKS: i64 = 3_600_000_000;
+/// How many rounds of lines of the audit log one sweep lets go.
+const ROUNDS: usize = 50;
 
 /// Rows that are over, by the moment in their column.
 const OVER: [&str; 12] = [
@@ -71,6 +73,10 @@ impl Auth {
     }
 
     async fn look_around(self: &Arc<Self>, seen: &mut Option<HashMap<String, i64>>) -> Result<(), Problem> {
+        // Who is asked for is no less urgent than what is written down.
+        if let Err(problem) = self.failures.write(&**self.store()).await {
+            tracing::warn!(cause = problem.cause, "failures could not be written into the audit log; trying again");
+        }
         if self.people().is_err() {
             self.heard.store(self.since_start(), Ordering::Relaxed);
             return Ok(());
@@ -103,15 +109,28 @@ impl Auth {
         }
         *seen = Some(found);
         self.heard.store(began, Ordering::Relaxed);
-        self.failures.write(&**self.store()).await
+        Ok(())
+    }
+
+    /// Lets lines of the audit log go that have been kept long enough, some at a time, so that no write waits long.
+    async fn trim_audit(&self, now: i64) -> Result<(), Problem> {
+        for _ in 0..ROUNDS {
+            let gone = self.store().own(vec![audit::trim(now - CLOCKS)]).await?;
+            if gone.iter().all(|outcome| outcome.count < audit::AT_ONCE) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn sweep(&self, now: i64) -> Result<(), Problem> {
+        if let Err(problem) = self.trim_audit(now).await {
+            tracing::warn!(cause = problem.cause, "old lines of the audit log could not be deleted; trying again");
+        }
         self.standings.sweep(now);
         self.attempts.sweep(now);
         let over = OVER.iter().map(|sql| Statement::new(*sql, [now.into()]));
-        let audit = Statement::new("DELETE FROM _audit WHERE at <= $1", [(now - AUDIT).into()]);
-        self.store().own(over.chain([audit]).collect()).await?;
+        self.store().own(over.collect()).await?;
         // Another node may have brought keys by another way than `mainstay keys rotate`: a restored backup.
         self.keyring().await?.load(&**self.store(), self.master()?).await
     }

@@ -187,7 +187,9 @@ impl Loader {
     }
 
     fn allowed(&self, operations: Operations) -> Allowed<Write> {
-        self.gate.write(self.caller.clone(), operations)
+        // A file may take long: what is written last is as late as it says.
+        let caller = Caller { now: self.clock.now(), ..self.caller.clone() };
+        self.gate.write(caller, operations)
     }
 
     /// What to do for rows, when these ids are there. With `repeats`, a row may be about a record that a row before it makes.

@@ -3,9 +3,10 @@
 //! Nothing here knows HTTP, SQL or a runtime. Reading order: what a resource is ([`resource`], [`field`]), what it holds
 //! ([`value`], [`decimal`], [`time`]), how values look in JSON ([`json`]) and are
 //! read from it ([`accept`]), who asks ([`caller`]) and who the people are ([`identity`]), what happened
-//! ([`change`]) and what may go wrong ([`problem`]).
+//! ([`change`]), what the audit log calls it ([`audit`]) and what may go wrong ([`problem`]).
 
 pub mod accept;
+pub mod audit;
 pub mod caller;
 pub mod change;
 pub mod csv;

@@ -31,12 +31,12 @@ mod expand;
 
 use crate::{
     aggregate::{self, Aggregate, AggregateForm, AggregatePlan, AggregateQuery},
-    expression::{Condition, Type},
+    expression::{Condition, Rule, Type},
     filter,
-    plan::{Draft, Judgement, Operation, Read, ReadPlan, Slot, View, ViewField, Write, WritePlan},
+    plan::{Draft, Judgement, Operation, Otherwise, Read, ReadPlan, Slot, View, ViewField, Write, WritePlan},
     policy::{Catalog, Policy},
     query::{self, Form, Query},
-    visibility::{Sight, Visibility, access, is_within_scope},
+    visibility::{Sight, Visibility, access, as_anybody, is_within_scope},
 };
 
 pub use outlook::{FieldOutlook, Outlook, Prospect};
@@ -298,8 +298,27 @@ impl Gate {
             validations,
             fingerprint: fingerprint(declared, &view),
             view,
+            otherwise: caller.identity.is_admin().then(|| Box::new(self.otherwise(caller, resource))),
             by_keeper: false,
             prepared: Slot::default(),
+        }
+    }
+
+    /// What the rules would say of an administrator as of anybody.
+    fn otherwise(&self, caller: &Caller, resource: ResourceIndex) -> Otherwise {
+        let policy: &Policy = self.catalog.policy(resource);
+        let rule = |rule: &Option<Rule>| as_anybody(rule.as_ref(), caller);
+        let fields = self.catalog.schema.get(resource).indices().zip(&policy.fields);
+        let restricted = fields.filter_map(|(field, rules)| {
+            let rule = as_anybody(Some(rules.write.as_ref()?), caller);
+            (!matches!(rule, Condition::Constant(true))).then_some((field, rule))
+        });
+        Otherwise {
+            read: rule(&policy.read),
+            create: rule(&policy.create),
+            update: rule(&policy.update),
+            delete: rule(&policy.delete),
+            field_writes: restricted.collect(),
         }
     }
 

@@ -182,11 +182,28 @@ pub struct WritePlan {
     pub view: View,
     /// As [`ReadPlan::fingerprint`] of a read by id.
     pub fingerprint: u64,
+    /// For callers who pass every rule: what would hold of them without that.
+    pub otherwise: Option<Box<Otherwise>>,
     /// Whether the sign-in machinery makes it, of a person's record: it may leave out the e-mail (machines), and set one as
     /// verified.
     pub by_keeper: bool,
     /// The store's own.
     pub prepared: Slot,
+}
+
+/// The rules for an administrator as they are for anybody: nobody is stopped by them; the audit log says who would have been.
+#[derive(Debug, Clone)]
+pub struct Otherwise {
+    /// As [`WritePlan::read`].
+    pub read: Condition,
+    /// As [`WritePlan::create`].
+    pub create: Condition,
+    /// As [`WritePlan::update`].
+    pub update: Condition,
+    /// As [`WritePlan::delete`].
+    pub delete: Condition,
+    /// As [`WritePlan::field_writes`].
+    pub field_writes: Vec<(FieldIndex, Condition)>,
 }
 
 /// Operations to be made together or not at all.

@@ -10,7 +10,7 @@ use model::{
 };
 use rules::{
     Catalog, Condition,
-    plan::{OperationKind, Read, Write, WritePlan},
+    plan::{Read, Write, WritePlan},
 };
 use store::{Beside, Change, LogLine, Outcome, Purpose, Statement, Tx, refusal};
 use tokio_postgres::{
@@ -39,7 +39,7 @@ pub(crate) struct PgTx {
     begun: bool,
     /// The write's last statement has committed it, or was rolled back with it.
     ended: bool,
-    /// The write is one operation whose last statement ends it.
+    /// The write is one operation that ends with its record.
     brief: bool,
     /// The write is one operation.
     single: bool,
@@ -57,8 +57,8 @@ impl PgTx {
     /// A transaction for a write.
     pub(crate) fn new(lease: Lease, write: &Write, beside: &Beside) -> Self {
         let brief = match write.operations.as_slice() {
-            // One that means several records writes more than once.
-            [only] if beside.after.is_none() && !matches!(only.kind, OperationKind::Each { .. }) => {
+            // What follows the record has to be in its transaction, too.
+            [only] if beside.after.is_none() && !store::write::writes_more(&write.caller, only) => {
                 let view = only.plan.view.fields.iter().filter_map(|seen| seen.condition.as_ref());
                 !std::iter::once(&only.plan.read).chain(view).any(Condition::uses_relations)
             }

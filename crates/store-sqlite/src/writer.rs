@@ -11,10 +11,13 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use model::Problem;
+use model::{Caller, Problem};
 use rules::plan::{Write, Written};
 use rusqlite::Connection;
-use store::{Beside, Outcome, Statement, write};
+use store::{
+    Beside, Outcome, Statement,
+    write::{self, Marks},
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
@@ -221,11 +224,22 @@ impl Writer {
         let _ = self.connection.execute_batch("PRAGMA cache_size = -65536");
         let began = self.execute("BEGIN IMMEDIATE").and_then(|()| self.meet_others());
         let failed = began.is_err();
+        // What is to stand in the audit log, and who did it.
+        let (mut marks, mut by): (Marks, Option<Caller>) = (Marks::default(), None);
         drop(begun.send(began.map_err(|error| problem(&error))));
         while let Some(step) = steps.blocking_recv().filter(|_| !failed) {
             match step {
-                Step::Write { write, reply } => drop(reply.send(self.load_batch(write))),
+                Step::Write { write, reply } => {
+                    by = Some(write.caller.clone());
+                    drop(reply.send(self.load_batch(write, &mut marks)));
+                }
                 Step::Commit { reply } => {
+                    let lines = by.take().map_or_else(Vec::new, |caller| std::mem::take(&mut marks).lines(&caller));
+                    let transaction = SqliteTx { connection: &self.connection, sequences: &mut self.sequences };
+                    if let Err(problem) = transaction.run_own(&lines) {
+                        drop(reply.send(Err(problem)));
+                        break;
+                    }
                     let committed = self.execute("COMMIT");
                     if committed.is_ok() {
                         self.latest.send_replace(self.sequences.revision());
@@ -243,11 +257,11 @@ impl Writer {
         let _ = self.connection.execute_batch(connection::CACHE);
     }
 
-    fn load_batch(&mut self, write: Write) -> Result<Vec<Written>, Problem> {
+    fn load_batch(&mut self, write: Write, marks: &mut Marks) -> Result<Vec<Written>, Problem> {
         let failed = |error: rusqlite::Error| problem(&error);
         self.execute("SAVEPOINT one").map_err(failed)?;
         let mut transaction = SqliteTx { connection: &self.connection, sequences: &mut self.sequences };
-        let outcome = ready(write::apply(&mut transaction, write, &Beside::default()));
+        let outcome = ready(write::apply_unmarked(&mut transaction, write, &Beside::default(), marks));
         if let Err(problem) = &outcome {
             self.health.write(problem);
             if self.connection.is_autocommit() {

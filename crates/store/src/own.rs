@@ -4,6 +4,7 @@
 //! alone ([`Store::own`](crate::Store::own)) or beside a write of records ([`Beside`]). Nothing in them comes from a
 //! client but the values of parameters.
 
+pub mod audit;
 mod factors;
 pub mod identity;
 mod nodes;
@@ -37,6 +38,7 @@ pub const TABLES: &[Table] = &[
     Table { since: 3, statements: identity::TABLES },
     Table { since: 4, statements: factors::TABLES },
     Table { since: 5, statements: nodes::TABLES },
+    Table { since: 6, statements: audit::TABLES },
 ];
 
 /// The statements that a version of the system tables brought, with the names of a database's types.

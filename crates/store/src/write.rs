@@ -8,20 +8,21 @@ mod checks;
 mod each;
 mod edit;
 mod late;
+mod marks;
 mod people;
 mod run;
 mod upsert;
+mod verdict;
 
 use std::sync::Arc;
 
-use model::{Action, Caller, Code, FieldIndex, Flaw, Problem, Record, Value, problem::Place};
-use rules::{
-    Condition, Situation,
-    plan::{Operation, OperationKind, Precondition, Write, WritePlan, Written},
-};
+use model::{Action, Caller, FieldIndex, Flaw, Problem, Record, Value};
+use rules::plan::{Operation, OperationKind, Precondition, Write, WritePlan, Written};
 
+pub use self::marks::Marks;
 use self::{
     checks::{immutable, not_writable, require, require_fields, stamp},
+    marks::Deed,
     run::Run,
 };
 use crate::{
@@ -35,6 +36,27 @@ use crate::{
 /// # Errors
 /// The problem of the first operation that fails, its pointers moved under the operation's place in the input.
 pub async fn apply<T: Tx>(tx: &mut T, write: Write, beside: &Beside) -> Result<Vec<Written>, Problem> {
+    let caller = write.caller.clone();
+    let mut marks = Marks::default();
+    let written = apply_unmarked(tx, write, beside, &mut marks).await?;
+    for line in marks.lines(&caller) {
+        tx.own(&line).await?;
+    }
+    Ok(written)
+}
+
+/// The same in a transaction that goes on: what is to stand in the audit log about it is added to `marks`, and has to be
+/// written before the transaction ends.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn apply_unmarked<T: Tx>(
+    tx: &mut T,
+    write: Write,
+    beside: &Beside,
+    marks: &mut Marks,
+) -> Result<Vec<Written>, Problem> {
+    let mut own = Marks::default();
     for statement in &beside.before {
         tx.own(statement).await?;
     }
@@ -42,17 +64,19 @@ pub async fn apply<T: Tx>(tx: &mut T, write: Write, beside: &Beside) -> Result<V
     let mut operations = write.operations.into_iter().peekable();
     while let Some(operation) = operations.next() {
         if Run::begins(&operation, operations.peek()) {
-            Run::of(operation, &mut operations).make(tx, &write.caller, &mut written).await?;
+            Run::of(operation, &mut operations).make(tx, &write.caller, &mut own, &mut written).await?;
             continue;
         }
         let position = operation.position.clone();
-        make(tx, &write.caller, operation, &mut written).await.map_err(|problem| position.place(problem))?;
+        make(tx, &write.caller, operation, &mut own, &mut written).await.map_err(|problem| position.place(problem))?;
     }
     if let Some(after) = &beside.after {
         for statement in after(&written)? {
             tx.own(&statement).await?;
         }
     }
+    // What has failed is not in it.
+    marks.merge(own);
     Ok(written)
 }
 
@@ -61,6 +85,7 @@ async fn make<T: Tx>(
     tx: &mut T,
     caller: &Caller,
     operation: Operation,
+    marks: &mut Marks,
     written: &mut Vec<Written>,
 ) -> Result<(), Problem> {
     let Operation { plan, mut kind, method, late, .. } = operation;
@@ -70,7 +95,7 @@ async fn make<T: Tx>(
         late::bind(&mut kind, &late, &ids, |field| resource.get(field).name.clone())?;
     }
     let own = method.map(|method| Caller { method, ..caller.clone() });
-    let mut path = Path { tx, caller: own.as_ref().unwrap_or(caller), plan: &plan };
+    let mut path = Path { tx, caller: own.as_ref().unwrap_or(caller), plan: &plan, marks };
     written.push(match kind {
         OperationKind::Create { record, given } => path.create(record, &given, &Precondition::None).await?,
         OperationKind::Upsert { record, given, by } => path.upsert(record, &given, &by).await?,
@@ -94,6 +119,9 @@ pub fn needs_savepoint(write: &Write, beside: &Beside) -> bool {
         return true;
     }
     let [only] = write.operations.as_slice() else { return true };
+    if writes_more(&write.caller, only) {
+        return true;
+    }
     let resource = only.plan.catalog.schema.get(only.plan.resource);
     match only.kind {
         OperationKind::Delete { .. } | OperationKind::Each { .. } => true,
@@ -105,11 +133,22 @@ pub fn needs_savepoint(write: &Write, beside: &Beside) -> bool {
     }
 }
 
+/// Whether more is written for an operation than its one record: others, what follows from a change of a person, or a mark in
+/// the audit log.
+#[must_use]
+pub fn writes_more(caller: &Caller, operation: &Operation) -> bool {
+    let plan = &operation.plan;
+    let of_person = plan.catalog.schema.get(plan.resource).identity.is_some();
+    let several = matches!(operation.kind, OperationKind::Delete { .. } | OperationKind::Each { .. });
+    several || of_person || marks::are_made(caller, plan)
+}
+
 /// One operation on its way.
 struct Path<'a, T> {
     tx: &'a mut T,
     caller: &'a Caller,
     plan: &'a Arc<WritePlan>,
+    marks: &'a mut Marks,
 }
 
 impl<'a, T: Tx> Path<'a, T> {
@@ -122,8 +161,12 @@ impl<'a, T: Tx> Path<'a, T> {
         self.may_create(&record, given).await?;
         require(precondition, None)?;
         let plan = self.plan;
+        let deed = Deed { action: Action::Created, old: None, new: Some(&record), fields: given };
+        let overruled = self.overrules(&deed).await?;
         let outcome = self.tx.create(&plan.catalog, plan.resource, &mut record, self.caller).await;
         outcome.map_err(|problem| self.discreet(problem))?;
+        people::begin(self.tx, &plan.catalog, self.caller, plan.resource, &record).await?;
+        self.mark(Action::Created, &record, given, overruled);
         self.written(Action::Created, record).await
     }
 
@@ -244,6 +287,9 @@ impl<'a, T: Tx> Path<'a, T> {
         let old = self.fetch_readable(id, Purpose::Remove).await?;
         self.may_delete(&old).await?;
         require(precondition, Some(old.revision))?;
+        let deed = Deed { action: Action::Deleted, old: Some(&old), new: None, fields: &[] };
+        let overruled = self.overrules(&deed).await?;
+        self.mark(Action::Deleted, &old, &[], overruled);
         let visible = self.mask(&old).await?;
         cascade::remove(self.tx, &self.plan.catalog, self.caller, self.plan.resource, old.clone()).await?;
         Ok(Written { action: Action::Deleted, plan: Arc::clone(self.plan), record: old, visible: Some(visible) })
@@ -276,11 +322,14 @@ impl<'a, T: Tx> Path<'a, T> {
             return Ok(old);
         }
         people::keep_an_administrator(self.tx, &self.plan.catalog, self.plan.resource, &old, Some(&new)).await?;
+        let deed = Deed { action: Action::Updated, old: Some(&old), new: Some(&new), fields: &changed };
+        let overruled = self.overrules(&deed).await?;
         stamp(resource, self.caller, &old, &mut new);
         let change = Change { before: &old, after: &mut new, fields: &changed };
         let outcome = self.tx.change(&self.plan.catalog, self.plan.resource, change, self.caller).await;
         outcome.map_err(|problem| self.discreet(problem))?;
         people::follow(self.tx, &self.plan.catalog, self.caller, self.plan.resource, &old, Some(&new)).await?;
+        self.mark(Action::Updated, &new, &changed, overruled);
         Ok(new)
     }
 
@@ -293,38 +342,6 @@ impl<'a, T: Tx> Path<'a, T> {
         let old = found.ok_or_else(Problem::not_found)?;
         self.readable(&old).await?;
         Ok(old)
-    }
-
-    /// A record that the caller may not read does not exist for it.
-    async fn readable(&mut self, record: &Record) -> Result<(), Problem> {
-        if self.holds(&self.plan.read, Some(record), None).await? { Ok(()) } else { Err(Problem::not_found()) }
-    }
-
-    async fn writable(&mut self, field: FieldIndex, old: &Record, new: &Record) -> Result<bool, Problem> {
-        let plan = self.plan;
-        match plan.field_writes.iter().find(|(restricted, _)| *restricted == field) {
-            Some((_, rule)) => self.holds(rule, Some(old), Some(new)).await,
-            None => Ok(true),
-        }
-    }
-
-    async fn validate(&mut self, old: Option<&Record>, new: &Record, flaws: &mut Vec<Flaw>) -> Result<(), Problem> {
-        let plan = self.plan;
-        for (message, rule) in &plan.validations {
-            if !self.holds(rule, old, Some(new)).await? {
-                flaws.push(Flaw::pointer("", "rule", message.clone()));
-            }
-        }
-        Ok(())
-    }
-
-    async fn holds(
-        &mut self,
-        rule: &Condition,
-        record: Option<&Record>,
-        new: Option<&Record>,
-    ) -> Result<bool, Problem> {
-        holds(self.tx, self.plan, rule, self.caller, record, new).await
     }
 
     /// The fields of the view that are open in a record.
@@ -356,50 +373,5 @@ impl<'a, T: Tx> Path<'a, T> {
 
     fn resource(&self) -> &'a model::Resource {
         self.plan.catalog.schema.get(self.plan.resource)
-    }
-
-    /// A conflict names a field only where the caller may read it.
-    fn discreet(&self, mut problem: Problem) -> Problem {
-        let names = |flaw: &Flaw| match &flaw.at {
-            Place::Pointer(pointer) => {
-                let field = pointer.strip_prefix('/').and_then(|name| self.resource().field(name));
-                self.plan.view.fields.iter().any(|seen| Some(seen.field) == field)
-            }
-            Place::Parameter(_) => true,
-        };
-        if problem.code == Code::Conflict && !problem.errors.iter().all(names) {
-            problem.errors.retain(names);
-            problem.detail = "a value of this record is taken by another one".to_owned();
-        }
-        problem
-    }
-
-    fn denied(&self, detail: &str) -> Problem {
-        let code = if self.caller.identity.is_known() { Code::Forbidden } else { Code::Unauthenticated };
-        match &self.caller.identity.scopes {
-            Some(scopes) => {
-                Problem::new(code, format!("{detail} with this key, whose scopes are {}", scopes.texts().join(", ")))
-            }
-            None => Problem::new(code, detail),
-        }
-    }
-}
-
-/// Judges a rule in memory where it says nothing of other records, and in the transaction where it does.
-async fn holds<T: Tx>(
-    tx: &mut T,
-    plan: &WritePlan,
-    rule: &Condition,
-    caller: &Caller,
-    record: Option<&Record>,
-    new: Option<&Record>,
-) -> Result<bool, Problem> {
-    match rule {
-        Condition::Constant(verdict) => Ok(*verdict),
-        rule if rule.uses_relations() => tx.holds(plan, rule, caller, record, new).await,
-        rule => {
-            let blank = Situation::blank(&plan.catalog.schema);
-            Ok(Situation { caller: Some(caller), record, new, ..blank }.judge(rule))
-        }
     }
 }

@@ -115,7 +115,10 @@ impl Gate {
         if own != Some(&caller.identity.id) {
             return Err(Problem::new(Code::Forbidden, "this is not your own record"));
         }
-        let plan = WritePlan { read: is_own(self, people), ..self.plan_write(&caller, people) };
+        let mut plan = WritePlan { read: is_own(self, people), ..self.plan_write(&caller, people) };
+        if let Some(otherwise) = &mut plan.otherwise {
+            otherwise.read = is_own(self, people);
+        }
         Ok(single(caller, plan, kind))
     }
 

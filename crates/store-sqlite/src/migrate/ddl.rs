@@ -28,16 +28,33 @@ pub fn create_system(from: u32) -> Vec<String> {
 }
 
 /// Position n leads from version n to n + 1.
-const SYSTEM: &[&[&str]] = &[&[
-    "CREATE TABLE \"_events\" (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, resource TEXT NOT NULL, \
+const SYSTEM: &[&[&str]] = &[
+    &[
+        "CREATE TABLE \"_events\" (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, resource TEXT NOT NULL, \
      action INTEGER NOT NULL, record TEXT NOT NULL, revision INTEGER NOT NULL, actor TEXT, request TEXT NOT NULL, \
      changed TEXT, before TEXT, after TEXT)",
-    "CREATE TABLE \"_keys\" (id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, hash BLOB NOT NULL, \
+        "CREATE TABLE \"_keys\" (id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, hash BLOB NOT NULL, \
      roles TEXT NOT NULL, created_at INTEGER NOT NULL)",
-    "CREATE TABLE \"_sequences\" (resource TEXT PRIMARY KEY NOT NULL, reserved INTEGER NOT NULL)",
-    "CREATE TABLE \"_migrations\" (id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL, \
+        "CREATE TABLE \"_sequences\" (resource TEXT PRIMARY KEY NOT NULL, reserved INTEGER NOT NULL)",
+        "CREATE TABLE \"_migrations\" (id INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL, \
      checksum TEXT, steps TEXT NOT NULL, schema TEXT NOT NULL)",
-]];
+    ],
+    &[],
+    &[],
+    &[],
+    &[],
+    // The audit log is added to: a line may count up, and go once it is 400 days old.
+    &[
+        "CREATE TRIGGER \"_audit_changes\" BEFORE UPDATE ON \"_audit\" WHEN NOT (NEW.id IS OLD.id AND NEW.what IS OLD.what \
+         AND NEW.actor IS OLD.actor AND NEW.subject IS OLD.subject AND NEW.address IS OLD.address \
+         AND NEW.request_id IS OLD.request_id AND NEW.session IS OLD.session AND NEW.detail IS OLD.detail \
+         AND NEW.at >= OLD.at AND NEW.count > OLD.count) \
+         BEGIN SELECT RAISE(ABORT, 'the audit log is added to, never changed'); END",
+        "CREATE TRIGGER \"_audit_deletions\" BEFORE DELETE ON \"_audit\" \
+         WHEN OLD.at > (CAST(strftime('%s', 'now') AS INTEGER) - 400 * 86400) * 1000000 \
+         BEGIN SELECT RAISE(ABORT, 'a line of the audit log is kept for 400 days'); END",
+    ],
+];
 
 /// The table of a resource, without indexes.
 #[must_use]

@@ -2,7 +2,7 @@
 
 use super::Statement;
 
-/// What sign-ins need, hashes of secrets and never the secrets, and the audit log.
+/// What sign-ins need, hashes of secrets and never the secrets; and the audit log, of which [`super::audit`] knows more.
 pub(super) const TABLES: &[&str] = &[
     // Passwords of people, as PHC strings.
     "CREATE TABLE _auth_credentials (person {text} NOT NULL PRIMARY KEY, password {text}, changed_at {bigint} NOT NULL)",
@@ -98,44 +98,4 @@ pub fn bump(person: &str, now: i64) -> Statement {
         [person.into(), now.into()],
     )
     .telling()
-}
-
-/// A line of the audit log about a change.
-#[derive(Debug)]
-pub struct AuditLine<'a> {
-    /// Differs from every other line's.
-    pub id: String,
-    /// What was done.
-    pub what: &'a str,
-    /// By whom, when, from where.
-    pub caller: &'a model::Caller,
-    /// To whom or what.
-    pub subject: &'a str,
-    /// How often.
-    pub count: i64,
-    /// More, as JSON; empty for nothing.
-    pub detail: String,
-}
-
-/// Writes a line; one of the same id counts up.
-#[must_use]
-pub fn audit(line: AuditLine<'_>) -> Statement {
-    let AuditLine { id, what, caller, subject, count, detail } = line;
-    Statement::new(
-        "INSERT INTO _audit (id, at, what, actor, subject, address, request_id, session, count, detail) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-         ON CONFLICT (id) DO UPDATE SET count = _audit.count + excluded.count, at = excluded.at",
-        [
-            id.into(),
-            caller.now.into(),
-            what.into(),
-            caller.identity.actor.as_deref().into(),
-            subject.into(),
-            caller.address.to_string().into(),
-            caller.request_id.as_ref().into(),
-            caller.identity.session.as_deref().into(),
-            count.into(),
-            detail.into(),
-        ],
-    )
 }

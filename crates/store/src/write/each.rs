@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::{Action, Code, FieldIndex, Flaw, Problem, Record, Value, problem::Place};
 use rules::plan::{Act, Edit, Precondition, Read, Written};
 
-use super::{Path, cascade};
+use super::{Path, cascade, marks::Deed};
 use crate::transaction::{Purpose, Tx};
 
 /// How often records are gone through that others still refer to.
@@ -47,6 +47,9 @@ impl<T: Tx> Path<'_, T> {
         for id in ids {
             let Some(old) = self.fetch(id, Purpose::Remove).await? else { continue };
             self.may_delete(&old).await.map_err(|problem| of_record(problem, id))?;
+            let deed = Deed { action: Action::Deleted, old: Some(&old), new: None, fields: &[] };
+            let overruled = self.overrules(&deed).await?;
+            self.mark(Action::Deleted, &old, &[], overruled);
             records.push(old);
         }
         let written = records.iter().map(|record| self.done(Action::Deleted, record.clone())).collect();

@@ -3,8 +3,14 @@
 use model::{Caller, Flaw, Problem, Record, ResourceIndex, Value, identity::PersonFields};
 use rules::{Catalog, plan::WritePlan};
 
+use serde_json::{Value as Json, json};
+
 use crate::{
-    own::identity::{self, AuditLine},
+    own::{
+        Statement,
+        audit::{self, AuditLine},
+        identity,
+    },
     transaction::Tx,
 };
 
@@ -81,17 +87,59 @@ pub(super) async fn follow<T: Tx>(
         return Ok(());
     }
     statements.push(identity::bump(&person, caller.now));
-    let names: Vec<&str> = changed.iter().map(|field| resource.get(*field).name.as_str()).collect();
-    statements.push(identity::audit(AuditLine {
-        id: format!("{:016x}{:016x}{person}", caller.now, new.map_or(i64::MAX, |new| new.revision)),
-        what: if new.is_some() { "person_changed" } else { "person_deleted" },
-        caller,
-        subject: &format!("user:{person}"),
-        count: 1,
-        detail: names.join(","),
-    }));
+    let revision = new.map_or(i64::MAX, |new| new.revision);
+    let mut tell = |what: &str, detail: &Json| statements.push(line(what, caller, &person, revision, detail));
+    match new {
+        None => tell("person_deleted", &Json::Null),
+        Some(new) => {
+            if changed.contains(&fields.roles) {
+                tell("roles_changed", &json!({ "before": roles(&fields, old), "after": roles(&fields, new) }));
+            }
+            if changed.contains(&fields.disabled) {
+                tell(if fields.is_disabled(new) { "person_disabled" } else { "person_enabled" }, &Json::Null);
+            }
+            let others = changed.iter().filter(|field| **field != fields.roles && **field != fields.disabled);
+            let names: Vec<&str> = others.map(|field| resource.get(*field).name.as_str()).collect();
+            if !names.is_empty() {
+                tell("person_changed", &json!({ "fields": names }));
+            }
+        }
+    }
     for statement in &statements {
         tx.own(statement).await?;
     }
     Ok(())
+}
+
+/// What has to stand in the audit log when a person is new: the roles that it begins with.
+pub(super) async fn begin<T: Tx>(
+    tx: &mut T,
+    catalog: &Catalog,
+    caller: &Caller,
+    resource: ResourceIndex,
+    new: &Record,
+) -> Result<(), Problem> {
+    let Some(identity) = &catalog.schema.get(resource).identity else { return Ok(()) };
+    let given = roles(&identity.fields, new);
+    if given.is_empty() {
+        return Ok(());
+    }
+    let detail = json!({ "before": [], "after": given });
+    tx.own(&line("roles_changed", caller, &crate::id_text(new.id()), new.revision, &detail)).await.map(|_| ())
+}
+
+fn roles(fields: &PersonFields, person: &Record) -> Vec<String> {
+    fields.roles_of(person).map(|role| role.to_string()).collect()
+}
+
+fn line(what: &str, caller: &Caller, person: &str, revision: i64, detail: &Json) -> Statement {
+    audit::audit(AuditLine {
+        id: format!("{:016x}{revision:016x}{what}{person}", caller.now),
+        what,
+        caller,
+        subject: &format!("user:{person}"),
+        address: None,
+        count: 1,
+        detail: if detail.is_null() { String::new() } else { detail.to_string() },
+    })
 }

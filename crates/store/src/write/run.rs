@@ -8,7 +8,11 @@ use rules::{
     plan::{Operation, OperationKind, Position, WritePlan, Written},
 };
 
-use super::Path;
+use super::{
+    Path,
+    marks::{Deed, Marks},
+    people,
+};
 use crate::transaction::Tx;
 
 /// The most creations that are handed over at once.
@@ -55,17 +59,22 @@ impl Run {
         self,
         tx: &mut T,
         caller: &Caller,
+        marks: &mut Marks,
         written: &mut Vec<Written>,
     ) -> Result<(), Problem> {
         let Self { plan, records, positions } = self;
-        let mut path = Path { tx, caller, plan: &plan };
+        let mut path = Path { tx, caller, plan: &plan, marks };
         let mut good = Vec::with_capacity(records.len());
+        let mut notes = Vec::with_capacity(records.len());
         let mut refused = None;
         for (record, given) in records {
             if let Err(problem) = path.may_create(&record, &given).await {
                 refused = Some(problem);
                 break;
             }
+            let deed = Deed { action: Action::Created, old: None, new: Some(&record), fields: &given };
+            let overruled = path.overrules(&deed).await?;
+            notes.push((given, overruled));
             good.push(record);
         }
         let made = path.tx.create_all(&plan.catalog, plan.resource, &mut good, caller).await;
@@ -73,7 +82,9 @@ impl Run {
         if let Some(problem) = refused {
             return Err(at(&positions, good.len(), problem));
         }
-        for record in good {
+        for (record, (given, overruled)) in good.into_iter().zip(notes) {
+            people::begin(path.tx, &plan.catalog, caller, plan.resource, &record).await?;
+            path.mark(Action::Created, &record, &given, overruled);
             written.push(path.written(Action::Created, record).await?);
         }
         Ok(())
@@ -97,6 +108,10 @@ fn stands_alone(plan: &WritePlan) -> bool {
     let writes = plan.field_writes.iter().map(|(_, rule)| rule);
     let validations = plan.validations.iter().map(|(_, rule)| rule);
     let view = plan.view.fields.iter().filter_map(|seen| seen.condition.as_ref());
-    let rules = [&plan.create, &plan.read].into_iter().chain(writes).chain(validations).chain(view);
+    let otherwise = plan.otherwise.as_deref();
+    let otherwise = otherwise.into_iter().flat_map(|rules| {
+        [&rules.create].into_iter().chain(rules.field_writes.iter().map(|(_, rule)| rule))
+    });
+    let rules = [&plan.create, &plan.read].into_iter().chain(writes).chain(validations).chain(view).chain(otherwise);
     !rules.into_iter().any(Condition::uses_relations)
 }
