@@ -205,6 +205,12 @@ impl Accounts {
     }
 }
 
+/// Notes a failure in the audit log, by a word of its own.
+fn note_failure(accounts: &Accounts, request: &Request<'_>, what: &'static str, subject: &str) {
+    accounts.auth.failures.add(what, subject, &request.caller());
+    request.noted();
+}
+
 /// Which call a path below `/auth/` is, and the name that stands in it.
 fn family_of(rest: &str) -> (String, String) {
     let mut segments: Vec<&str> = rest.split('/').collect();

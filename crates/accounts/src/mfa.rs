@@ -22,7 +22,7 @@ use crate::{
     complete::{Entry, complete},
     errand::Errand,
     fields::Fields,
-    reply,
+    note_failure, reply,
 };
 
 /// A further proof.
@@ -143,7 +143,7 @@ pub(crate) async fn verify(
         None => Err(code::wrong()),
     };
     let (owner, before) = proved.inspect_err(|_| {
-        accounts.auth.failures.add("mfa_failed", &person.actor(), &request.caller());
+        note_failure(accounts, request, "mfa_failed", &person.actor());
     })?;
     let entry = Entry {
         person: owner,

@@ -29,7 +29,7 @@ use crate::{
     Accounts,
     complete::{Entry, complete},
     fields::Fields,
-    reply, require_method,
+    note_failure, reply, require_method,
     sign_up::{New, create, invitation},
 };
 
@@ -132,7 +132,7 @@ pub(crate) async fn callback(
     let row = taken.first().and_then(|outcome| outcome.rows.first());
     let master = accounts.auth.master()?;
     let Some(attempt) = row.and_then(|row| kept::read_attempt(master, row)) else {
-        accounts.auth.failures.add("oauth_state_refused", &format!("provider:{name}"), &request.caller());
+        note_failure(accounts, request, "oauth_state_refused", &format!("provider:{name}"));
         let detail = "this sign-in is not known here: it took more than ten minutes, is over already, or was begun in \
                       another browser";
         return Err(Problem::new(Code::BadRequest, detail));
@@ -157,7 +157,7 @@ pub(crate) async fn callback(
         }
         Err(error) => {
             tracing::warn!(provider = name, error = %error, "a sign-in with a provider failed");
-            accounts.auth.failures.add("oauth_refused", &format!("provider:{name}"), &request.caller());
+            note_failure(accounts, request, "oauth_refused", &format!("provider:{name}"));
             ("error", name_of(&error).to_owned())
         }
     };

@@ -17,7 +17,7 @@ use crate::{
     complete::{Entry, complete},
     factors,
     fields::Fields,
-    freshly_signed_in, reply, require_method, signed_in,
+    freshly_signed_in, note_failure, reply, require_method, signed_in,
 };
 
 /// The most passkeys of a person.
@@ -222,12 +222,12 @@ pub(crate) async fn prove(
     let rows = accounts.auth.store().own_read(Passkey::find(&claimed.credential_id)).await?;
     let passkey = rows.first().and_then(Passkey::read).filter(|known| known.handle == claimed.handle.to_string());
     let Some(passkey) = passkey else {
-        accounts.auth.failures.add("passkey_failed", "unknown", &request.caller());
+        note_failure(accounts, request, "passkey_failed", "unknown");
         return Err(passkeys::refused());
     };
     let finished = site.ceremonies.finish_sign_in(credential, &state, &passkey.credential);
     let anew = finished.inspect_err(|_| {
-        accounts.auth.failures.add("passkey_failed", &format!("user:{}", passkey.person), &request.caller());
+        note_failure(accounts, request, "passkey_failed", &format!("user:{}", passkey.person));
     });
     let anew = anew.map_err(wrong)?;
     let person = people.find(&accounts.engine, &passkey.person).await?;

@@ -14,7 +14,7 @@ use crate::{
     Accounts,
     errand::{Asker, Errand},
     fields::Fields,
-    reply, require_method, signed_in,
+    note_failure, reply, require_method, signed_in,
 };
 
 /// `POST /auth/password/change`
@@ -43,7 +43,7 @@ pub(crate) async fn change(
     let kept = credential::find(&**store, &id).await?;
     let same = passwords.verify(&current, kept.as_deref()).await?;
     let Some(kept) = kept.filter(|_| same) else {
-        accounts.auth.failures.add("password_change_failed", &person.actor(), &request.caller());
+        note_failure(accounts, request, "password_change_failed", &person.actor());
         return Err(wrong());
     };
     let hash = passwords.hash(&new).await?;

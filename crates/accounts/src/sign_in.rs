@@ -14,7 +14,7 @@ use crate::{
     Accounts,
     complete::{Entry, complete},
     fields::Fields,
-    require_method,
+    note_failure, require_method,
 };
 
 /// No account is looked up by more than an address can have.
@@ -37,7 +37,7 @@ pub(crate) async fn sign_in(
     let account = person.as_ref().map(|person| person.id.as_str());
     let tried = Try { typed: &email, account, address: request.address, device: counted.as_deref() };
     let attempt = accounts.auth.charge(tried, request.now).await.inspect_err(|_| {
-        accounts.auth.failures.add("sign_in_refused", &subject(accounts, person.as_ref(), &email), &request.caller());
+        note_failure(accounts, request, "sign_in_refused", &subject(accounts, person.as_ref(), &email));
     })?;
     let typed = Password::new(&typed);
     let Some((person, statements)) = verify(accounts, person, &typed, &email, request).await? else {
@@ -71,7 +71,7 @@ pub(crate) async fn verify(
             Ok(Some((person, vec![hold])))
         }
         (person, _) => {
-            accounts.auth.failures.add("sign_in_failed", &subject(accounts, person.as_ref(), email), &request.caller());
+            note_failure(accounts, request, "sign_in_failed", &subject(accounts, person.as_ref(), email));
             Ok(None)
         }
     }

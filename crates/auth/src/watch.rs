@@ -54,6 +54,9 @@ impl Auth {
                 if let Err(problem) = auth.look_around(&mut seen).await {
                     tracing::warn!(cause = problem.cause, "could not ask the database who has changed; asking again");
                 }
+                if let Err(problem) = auth.failures.write(&**auth.store()).await {
+                    tracing::warn!(cause = problem.cause, "failures could not be written into the audit log; trying again");
+                }
                 if swept.elapsed() >= SWEEP {
                     swept = Instant::now();
                     if let Err(problem) = auth.sweep(auth.now()).await {
@@ -73,10 +76,6 @@ impl Auth {
     }
 
     async fn look_around(self: &Arc<Self>, seen: &mut Option<HashMap<String, i64>>) -> Result<(), Problem> {
-        // Who is asked for is no less urgent than what is written down.
-        if let Err(problem) = self.failures.write(&**self.store()).await {
-            tracing::warn!(cause = problem.cause, "failures could not be written into the audit log; trying again");
-        }
         if self.people().is_err() {
             self.heard.store(self.since_start(), Ordering::Relaxed);
             return Ok(());

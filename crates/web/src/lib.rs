@@ -11,6 +11,7 @@ mod coding;
 mod compress;
 mod cors;
 mod credentials;
+mod denials;
 mod expand;
 mod inflate;
 mod json;

@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -25,7 +25,7 @@ use crate::{
     coding::{CODINGS, Preference},
     compress,
     cors::Cors,
-    credentials, inflate,
+    credentials, denials, inflate,
     log::{Line, RequestLog},
     metrics::Metrics,
     rates::{Account, Rates},
@@ -125,6 +125,7 @@ impl Manners {
             trace: Trace::of(&parts.headers, chance, mix(chance)),
             rates: self.rates.as_ref(),
             account: Account::default(),
+            is_noted: AtomicBool::new(false),
         };
         let mut reply = match self.cors.preflight(&request.method, request.headers) {
             Some(reply) => reply,
@@ -134,7 +135,10 @@ impl Manners {
                     Ok(()) => self.answer(&mut request).await,
                     Err(problem) => Err(problem),
                 };
-                outcome.unwrap_or_else(|problem| problem_reply(&problem, &request))
+                outcome.unwrap_or_else(|problem| {
+                    denials::note(&self.auth, &request, &problem);
+                    problem_reply(&problem, &request)
+                })
             }
         };
         if !reply.status().is_success() && request.body.as_ref().is_some_and(|body| !body.is_end_stream()) {

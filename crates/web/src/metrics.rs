@@ -1,7 +1,10 @@
 //! Counters and histograms, in the text format of Prometheus.
 
 use std::{
-    sync::{Arc, OnceLock, atomic::AtomicI64},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -25,6 +28,17 @@ struct Labels {
     status: u16,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refusal {
+    what: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Alerted {
+    alert: String,
+    outcome: &'static str,
+}
+
 /// What is counted of requests.
 pub struct Metrics {
     registry: Registry,
@@ -34,6 +48,8 @@ pub struct Metrics {
     duration: Histogram,
     active: Gauge<i64, AtomicI64>,
     connections: Gauge<i64, AtomicI64>,
+    refusals: Family<Refusal, Counter>,
+    alerts: Family<Alerted, Counter>,
 }
 
 impl Default for Metrics {
@@ -47,8 +63,12 @@ impl Default for Metrics {
         registry.register("http_requests_active", "Requests under way", active.clone());
         let connections = Gauge::default();
         registry.register("http_connections", "Open connections", connections.clone());
+        let refusals = Family::default();
+        registry.register("audit_refusals", "Failures and denials noted for the audit log", refusals.clone());
+        let alerts = Family::default();
+        registry.register("alerts", "Alerts raised, delivered, failed to be delivered, given up", alerts.clone());
         let found = std::iter::repeat_with(OnceLock::new).take(METHODS.len() * STATUSES).collect();
-        Self { registry, requests, found, duration, active, connections }
+        Self { registry, requests, found, duration, active, connections, refusals, alerts }
     }
 }
 
@@ -85,6 +105,21 @@ impl Metrics {
     pub fn connected(&self) -> Connected {
         self.connections.inc();
         Connected(self.connections.clone())
+    }
+
+    /// Takes over how many failures and denials there have been, by what they were.
+    pub fn refusals(&self, counts: &[(&'static str, u64)]) {
+        for (what, count) in counts {
+            self.refusals.get_or_create_owned(&Refusal { what }).inner().store(*count, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes over what has become of alerts: name, outcome, and how often.
+    pub fn alerts(&self, counts: &[(String, &'static str, u64)]) {
+        for (alert, outcome, count) in counts {
+            let labels = Alerted { alert: alert.clone(), outcome };
+            self.alerts.get_or_create_owned(&labels).inner().store(*count, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn begin(&self) -> Active {

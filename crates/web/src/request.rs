@@ -2,7 +2,10 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -57,6 +60,7 @@ pub struct Request<'a> {
     pub trace: Trace,
     pub(crate) rates: Option<&'a Rates>,
     pub(crate) account: Account,
+    pub(crate) is_noted: AtomicBool,
 }
 
 impl<'a> Request<'a> {
@@ -77,6 +81,7 @@ impl<'a> Request<'a> {
             trace: Trace::of(headers, 1, 1),
             rates: None,
             account: Account::default(),
+            is_noted: AtomicBool::new(false),
             session: None,
             dead_cookie: false,
         }
@@ -121,6 +126,11 @@ impl<'a> Request<'a> {
         } else {
             rates.arrive(&mut self.account, who, method, self.path)
         }
+    }
+
+    /// Says that what went wrong stands in the audit log already, by a word of its own.
+    pub fn noted(&self) {
+        self.is_noted.store(true, Ordering::Relaxed);
     }
 
     /// What rules know of the request.
