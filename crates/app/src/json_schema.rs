@@ -11,6 +11,7 @@ use crate::{
         options::{self, ACCESS, FieldOption, Form, OPTIONS, TYPES},
     },
     settings::{
+        alerts,
         keys::{self, SECTIONS},
         limits,
     },
@@ -34,6 +35,7 @@ pub fn json_schema_settings() -> Json {
     }
     properties.insert("roles".to_owned(), auth::roles());
     properties.insert(limits::SECTION.to_owned(), rates());
+    properties.insert(alerts::SECTION.to_owned(), alert());
     json!({
         "$schema": DIALECT,
         "title": "mainstay.toml",
@@ -71,6 +73,39 @@ fn rates() -> Json {
         "propertyNames": { "pattern": limits::PATHS },
         "additionalProperties": { "anyOf": [one, { "type": "array", "items": one }] },
         "default": { limits::DEFAULT.0: limits::DEFAULT.1 },
+    })
+}
+
+/// `[alerts]`, whose keys are names.
+fn alert() -> Json {
+    let doc = |key: &str| alerts::KEYS.iter().find(|(name, _)| *name == key).map_or("", |(_, doc)| *doc);
+    let text =
+        |key: &str| json!({ "anyOf": [{ "type": "string" }, { "$ref": "#/$defs/outside" }], "description": doc(key) });
+    let event = json!({
+        "anyOf": [
+            { "enum": model::audit::EVENTS.iter().map(|(name, _)| *name).collect::<Vec<_>>() },
+            { "type": "string", "pattern": "^[a-z_]*\\*$" },
+        ],
+    });
+    let one = json!({
+        "type": "object",
+        "properties": {
+            "on": { "anyOf": [event, { "type": "array", "items": event, "minItems": 1 }], "description": doc("on") },
+            "rate": { "type": "string", "pattern": limits::RATE, "description": doc("rate") },
+            "per": { "enum": alerts::PER.map(|(word, _)| word), "default": "address", "description": doc("per") },
+            "to": text("to"),
+            "secret": text("secret"),
+            "allow_private": { "type": "boolean", "default": false, "description": doc("allow_private") },
+            "pause": { "type": "string", "default": alerts::PAUSE.0, "description": doc("pause") },
+        },
+        "required": ["on", "rate", "to"],
+        "additionalProperties": false,
+    });
+    json!({
+        "type": "object",
+        "description": "Rates of events of the audit log that are told by webhook or mail, by a name each.",
+        "propertyNames": { "pattern": "^[A-Za-z0-9_-]{1,64}$" },
+        "additionalProperties": one,
     })
 }
 

@@ -1,5 +1,6 @@
 //! `mainstay.toml`, typed. Every key has a default; [`keys`](self::keys) lists them.
 
+pub(crate) mod alerts;
 pub(crate) mod environment;
 pub(crate) mod keys;
 pub(crate) mod limits;
@@ -12,6 +13,7 @@ mod tests;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+pub use alerts::{Alert, AlertPer, AlertTo};
 pub use environment::Environment;
 pub use limits::{Limit, Per};
 pub use network::Network;
@@ -38,6 +40,8 @@ pub struct Settings {
     pub log: Log,
     /// How often callers may ask.
     pub limits: Vec<Limit>,
+    /// Which rates of events are told, and to whom.
+    pub alerts: Vec<Alert>,
     /// What the sign-in of people needs to know of this machine.
     pub auth: Auth,
     /// Who sends mails, and their texts.

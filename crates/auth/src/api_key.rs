@@ -145,23 +145,10 @@ pub fn of_person(person: &str, most: i64) -> Statement {
     )
 }
 
-/// All keys: id, name, person, roles, scopes, `created_at`, `expires_at`, `used_at`; the latest first.
-#[must_use]
-pub fn all() -> Statement {
-    let sql = "SELECT id, name, person, roles, scopes, created_at, expires_at, used_at FROM _keys ORDER BY created_at DESC, id";
-    Statement::new(sql, [])
-}
-
 /// Whose a key is: one row with the person, none in it for an operator's; no row where there is no such key.
 #[must_use]
 pub fn owner_of(id: &str) -> Statement {
     Statement::new("SELECT person FROM _keys WHERE id = $1", [id.into()])
-}
-
-/// Takes a key away, whosever it is.
-#[must_use]
-pub fn revoke(id: &str) -> Statement {
-    Statement::new("DELETE FROM _keys WHERE id = $1", [id.into()])
 }
 
 /// Holds that somebody has no more keys than this.

@@ -9,6 +9,7 @@ use crate::Mail;
 
 /// Every mail, with its text: a first line `Subject: …`, an empty line, the body.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("alert", include_str!("templates/alert.txt")),
     ("change_email", include_str!("templates/change_email.txt")),
     ("email_changed", include_str!("templates/email_changed.txt")),
     ("factor_added", include_str!("templates/factor_added.txt")),
@@ -24,7 +25,8 @@ const BUILT_IN: &[(&str, &str)] = &[
 ];
 
 /// The names of all mails: an app's `templates/NAME.txt` takes the place of ours, and `NAME.html` goes beside it.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 13] = [
+    "alert",
     "change_email",
     "email_changed",
     "factor_added",

@@ -4,6 +4,7 @@
 //! 2 for a command line that is none, or for `migrate plan --exit-code` with steps to take.
 
 mod access;
+mod audit;
 mod backup;
 mod check;
 mod completions;
@@ -79,7 +80,7 @@ enum Command {
     Backup(backup::Backup),
     /// Put a backup in the place of the database (SQLite).
     Restore(backup::Restore),
-    /// Make keys for the API.
+    /// Make, list and revoke keys for the API.
     #[command(subcommand)]
     Key(key::Command),
     /// Manage the people who sign in.
@@ -88,6 +89,8 @@ enum Command {
     /// Manage the keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Read the audit log: who did what, when and from where.
+    Audit(audit::Arguments),
     /// Print the JSON Schema of the app's files, for editors.
     Schema(schema::Arguments),
     /// Print the OpenAPI document of the app.
@@ -135,6 +138,7 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Key(command) => wait_for(key::run(&app, &command)),
         Command::User(command) => wait_for(user::run(&app, &command)),
         Command::Keys(command) => wait_for(keys::run(&app, &command)),
+        Command::Audit(arguments) => wait_for(audit::run(&app, &arguments)),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::OpenApi(arguments) => openapi::run(&app, &arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -58,7 +58,7 @@ impl Identity {
         self.watching.abort();
         self.postman.stop(MAIL_PATIENCE).await;
         if let Err(problem) = self.auth.failures.write(&**self.auth.store()).await {
-            tracing::warn!(cause = problem.cause, "some failed sign-ins are missing in the audit log");
+            tracing::warn!(cause = problem.cause, "some failures are missing in the audit log");
         }
     }
 }
@@ -74,7 +74,7 @@ pub(crate) fn auth(settings: &Settings, engine: &Arc<Engine>) -> Auth {
     Auth::new(Arc::clone(engine), Setup { public_url: settings.server.public_url.clone(), cors_origins, master })
 }
 
-fn carrier(settings: &Settings) -> Result<Carrier, mail::SetupError> {
+pub(crate) fn carrier(settings: &Settings) -> Result<Carrier, mail::SetupError> {
     match &settings.services.mail {
         Mail::Log => Ok(Carrier::Log),
         Mail::Smtp(url) => Carrier::smtp(url.expose(), &settings.mail.from),

@@ -1,5 +1,6 @@
 //! The program: command line, configuration, assembly, serving, shutdown.
 
+mod alerts;
 pub mod assemble;
 pub mod cli;
 mod connection;

@@ -3,6 +3,8 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use accounts::Accounts;
+use admin::Admin;
+use alerts::Alerts;
 use engine::Engine;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use live::Live;
@@ -28,10 +30,16 @@ pub struct Protocols {
     pub live: Arc<Live>,
     /// `/auth`
     pub accounts: Accounts,
+    /// `/_/api`
+    pub admin: Arc<Admin>,
     /// `/openapi.json`, `/docs`
     pub openapi: OpenApi,
     /// `/metrics`
     pub metrics: Arc<Metrics>,
+    /// What of the alerts is counted.
+    pub alerts: Arc<Alerts>,
+    /// What of failures is counted.
+    pub auth: Arc<auth::Auth>,
     /// The app's own pages: what is no one else's
     pub(crate) public: Public,
     /// Where requests wait while the app changes.
@@ -66,6 +74,13 @@ fn is_page(path: &str) -> bool {
 }
 
 impl Protocols {
+    /// The metrics, with what others count brought up to date.
+    fn metrics(&self) -> Response<Body> {
+        self.metrics.refusals(&self.auth.failures.counts());
+        self.metrics.alerts(&self.alerts.counts());
+        pages::metrics(&self.metrics)
+    }
+
     /// The table of paths, in the order in which they are tried.
     async fn route(&self, request: &mut Request<'_>) -> Result<Response<Body>, Problem> {
         let path = request.path;
@@ -85,6 +100,7 @@ impl Protocols {
                 let rest = path.trim_start_matches('/').strip_prefix("auth/").unwrap_or("");
                 self.accounts.answer(request, rest).await
             }
+            ("_", Some("api"), Some(call), None) => self.admin.answer(request, call).await,
             (".well-known", Some("jwks.json"), None, None) => self.accounts.jwks(request).await,
             ("livez", None, None, None) => readable(request, || Ok(pages::alive())),
             ("readyz", None, None, None) => {
@@ -98,7 +114,7 @@ impl Protocols {
                 Some(page) => readable(request, || Ok(page)),
                 None => Err(no_such_path(path)),
             },
-            ("metrics", None, None, None) => readable(request, || Ok(pages::metrics(&self.metrics))),
+            ("metrics", None, None, None) => readable(request, || Ok(self.metrics())),
             ("problems", Some(slug), None, None) => match problems::find(slug) {
                 Some(code) => readable(request, || problems::page(code, request.headers)),
                 None => Err(problems::unknown(slug)),

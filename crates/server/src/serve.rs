@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
+use ::alerts::Alerts;
 use accounts::Accounts;
+use admin::Admin;
 use app::settings::{CorsOrigins, LogFormat, Settings};
 use auth::Auth;
 use engine::Engine;
@@ -20,7 +22,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use web::{Cors, Limits, Manners, Metrics, Per, Rate, Rates, RequestLog, TrustedProxies};
 
 use crate::{
-    connection::HEADERS, identity::Identity, lobby::Lobby, mount::Protocols, pause::Pause, public::Public, retention,
+    alerts, connection::HEADERS, identity::Identity, lobby::Lobby, mount::Protocols, pause::Pause, public::Public,
+    retention,
 };
 
 /// Files that are open besides connections of clients: databases, logs.
@@ -56,6 +59,8 @@ pub struct Server {
     patience: Duration,
     engine: Arc<Engine>,
     live: Arc<Live>,
+    admin: Arc<Admin>,
+    watching: tokio::task::JoinHandle<()>,
     identity: Identity,
     log: Arc<RequestLog>,
     pause: Pause,
@@ -80,8 +85,13 @@ impl Server {
         let log = Arc::new(RequestLog::start(format, io::stdout()).map_err(StartError::Listen)?);
         let live = Arc::new(Live::new(Arc::clone(&engine)));
         let pause = if options.pausable { Pause::possible() } else { Pause::default() };
-        let manners = manners(settings, &engine, &live, Arc::clone(&log), &pause, options, (&identity.auth, accounts));
+        let admin = Arc::new(Admin::new(Arc::clone(&identity.auth)));
+        let alerts = alerts::assemble(settings, &engine).map_err(StartError::Identity)?;
+        let alerts = Arc::new(alerts);
         let stop = CancellationToken::new();
+        let watching = tokio::spawn(Arc::clone(&alerts).watch(stop.clone()));
+        let parts = Parts { accounts, live: Arc::clone(&live), admin: Arc::clone(&admin), alerts };
+        let manners = manners(settings, &engine, parts, &identity.auth, Arc::clone(&log), &pause, options);
         let connections = TaskTracker::new();
         let most = settings.server.max_connections;
         raise_file_limit(most);
@@ -89,7 +99,21 @@ impl Server {
         let accepting = tokio::spawn(Arc::new(lobby).accept(listener));
         let trimming = tokio::spawn(retention::keep(Arc::clone(&engine), settings.events.retention));
         let patience = settings.server.shutdown_timeout;
-        Ok(Self { address, stop, connections, patience, engine, live, identity, log, pause, accepting, trimming })
+        Ok(Self {
+            address,
+            stop,
+            connections,
+            patience,
+            engine,
+            live,
+            admin,
+            watching,
+            identity,
+            log,
+            pause,
+            accepting,
+            trimming,
+        })
     }
 
     /// Where it listens.
@@ -114,11 +138,13 @@ impl Server {
     pub async fn stop(self) {
         self.stop.cancel();
         self.live.stop();
+        self.admin.stop();
         self.connections.close();
         if tokio::time::timeout(self.patience, self.connections.wait()).await.is_err() {
             tracing::warn!(open = self.connections.len(), "some requests did not end in time and were cut off");
         }
         self.trimming.abort();
+        self.watching.abort();
         self.accepting.abort();
         self.identity.stop().await;
         self.engine.store().close().await;
@@ -141,21 +167,32 @@ pub async fn until_signal() -> io::Result<()> {
     Ok(())
 }
 
+/// Protocols and what they speak of, besides the engine.
+struct Parts {
+    accounts: Accounts,
+    live: Arc<Live>,
+    admin: Arc<Admin>,
+    alerts: Arc<Alerts>,
+}
+
 fn manners(
     settings: &Settings,
     engine: &Arc<Engine>,
-    live: &Arc<Live>,
+    Parts { accounts, live, admin, alerts }: Parts,
+    auth: &Arc<Auth>,
     log: Arc<RequestLog>,
     pause: &Pause,
     options: Options,
-    (auth, accounts): (&Arc<Auth>, Accounts),
 ) -> Manners {
     let metrics = Arc::new(Metrics::default());
     let protocols = Protocols {
         engine: Arc::clone(engine),
         rest: Rest::new(Arc::clone(engine)),
-        live: Arc::clone(live),
+        live,
         accounts,
+        admin,
+        alerts,
+        auth: Arc::clone(auth),
         openapi: OpenApi::new(
             Arc::clone(engine),
             api_title(settings),

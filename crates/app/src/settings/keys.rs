@@ -188,8 +188,7 @@ pub(crate) const SECTIONS: &[Section] = &[
 ];
 
 /// Sections of the contract that this version does not have.
-pub(crate) const LATER: &[&str] =
-    &["alerts", "channels", "functions", "gateway", "inbound", "jobs", "search", "tls", "webhooks"];
+pub(crate) const LATER: &[&str] = &["channels", "functions", "gateway", "inbound", "jobs", "search", "tls", "webhooks"];
 
 pub(crate) fn find(section: &str, key: &str) -> Option<&'static Key> {
     let section = SECTIONS.iter().find(|known| known.name == section)?;

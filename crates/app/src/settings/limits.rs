@@ -129,7 +129,7 @@ fn burst(node: &Node, report: &mut Report) -> Option<u32> {
     good
 }
 
-fn rate(node: &Node, report: &mut Report) -> Option<(u32, Duration)> {
+pub(super) fn rate(node: &Node, report: &mut Report) -> Option<(u32, Duration)> {
     let parsed = parse(node.text(report, "a rate in a string, as in \"100/1m\"")?);
     if parsed.is_none() {
         let message = "expected a rate: 1 to 1000000 operations in 1s to 1d, as in \"100/1m\" or \"5/s\"";

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{
     Auth, CorsOrigins, Environment, Events, Log, LogFormat, LogLevel, MailTexts, Network, Postgres, Server, Services,
-    Settings, Sqlite, Synchronous,
+    Settings, Sqlite, Synchronous, alerts,
     environment::variable,
     keys::{self, Form, LATER, SECTIONS},
     limits, roles, services,
@@ -23,7 +23,8 @@ use crate::{
 
 /// Reads all settings. Where one is wrong, that is reported and its default stands in for it.
 pub(crate) fn read(file: &Table, directory: &Path, environment: &Environment, report: &mut Report) -> Settings {
-    let names: Vec<&str> = SECTIONS.iter().map(|section| section.name).chain(["roles", limits::SECTION]).collect();
+    let names: Vec<&str> =
+        SECTIONS.iter().map(|section| section.name).chain(["roles", limits::SECTION, alerts::SECTION]).collect();
     check_keys_or(file, &names, LATER, section_of, report);
     for section in SECTIONS {
         let Some(entry) = file.get(section.name) else { continue };
@@ -35,6 +36,7 @@ pub(crate) fn read(file: &Table, directory: &Path, environment: &Environment, re
     environment.check(report);
     let roles = roles::read(file, report);
     let limits = limits::read(file, report);
+    let alerts = alerts::read(file, Outside { directory, environment }, report);
     let mut reader = Reader { file, directory, environment, report };
     let server = read_server(&mut reader);
     let mail = MailTexts { from: read_sender(&mut reader, &server.public_url) };
@@ -77,6 +79,7 @@ pub(crate) fn read(file: &Table, directory: &Path, environment: &Environment, re
         mail,
         roles,
         limits,
+        alerts,
     }
 }
 

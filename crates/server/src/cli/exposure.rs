@@ -52,8 +52,22 @@ pub(super) fn caller(identity: Identity, now: i64) -> Caller {
         address: IpAddr::from([127, 0, 0, 1]),
         method: "POST",
         now,
-        request_id: Arc::from("cli"),
+        // What one command does is one request.
+        request_id: format!("cli-{:016x}", rand::random::<u64>()).into(),
     }
+}
+
+/// Whoever can run a command on this machine: an administrator to the rules, and in the logs the command (`cli:import`) with the
+/// user of the operating system for a session.
+pub(super) fn operator(command: &str, now: i64) -> Caller {
+    let user = rustix::process::getuid().as_raw();
+    let identity = Identity {
+        roles: vec![model::identity::ADMIN.to_owned()],
+        actor: Some(format!("cli:{command}")),
+        session: Some(format!("uid:{user}").into()),
+        ..Identity::anonymous()
+    };
+    caller(identity, now)
 }
 
 /// What strangers can reach of each resource, in the order of their names.

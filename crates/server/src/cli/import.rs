@@ -10,7 +10,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use std::path::Path;
 
 use engine::{Clock as _, Engine, LoadCounts, LoadRow, Loader, OnConflict, SystemClock};
-use model::{Problem, caller::Identity, problem::Place};
+use model::{Problem, problem::Place};
 use serde_json::json;
 use store::Loading;
 
@@ -112,14 +112,12 @@ struct Done {
 }
 
 async fn import(engine: &Engine, arguments: &Arguments, format: Format, shown: &str) -> Result<Done, Failure> {
-    let identity =
-        Identity { roles: vec!["admin".to_owned()], actor: Some("import".to_owned()), ..Identity::anonymous() };
     let on_conflict = match arguments.on_conflict {
         Existing::Fail => OnConflict::Fail,
         Existing::Skip => OnConflict::Skip,
         Existing::Update => OnConflict::Update,
     };
-    let caller = exposure::caller(identity, SystemClock.now());
+    let caller = exposure::operator("import", SystemClock.now());
     let loader = engine.loader(caller, &arguments.resource, on_conflict)?;
     let source = Source::open(&arguments.file, shown, !arguments.keep_going)?;
     let (shown, length) = (source.shown.clone(), source.length);

@@ -5,10 +5,10 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 use auth::{
     People,
     api_key::{self, Draft},
-    audit,
+    audit, identify,
 };
 use engine::{AccountKey, Clock as _, Engine, SystemClock};
-use model::{Value, caller::Identity, identity::ADMIN, json as encode};
+use model::{Problem, Value, caller::Identity, identity::ADMIN, json as encode};
 use serde_json::{Value as Json, json};
 use store::Row;
 
@@ -85,7 +85,9 @@ async fn create(engine: &Arc<Engine>, arguments: &Create) -> Result<(), Failure>
     let Some(owner) = owner else {
         let roles = if role.is_empty() { vec![ADMIN.to_owned()] } else { role.clone() };
         let key = Draft::operator(name, &roles, now);
-        engine.store().own(vec![key.insert(None)]).await?;
+        let detail = json!({ "key": key.id, "name": name, "roles": roles });
+        let line = audit::line("key_made", &exposure::operator("key", now), &format!("key:{}", key.id), &detail);
+        engine.store().own(vec![key.insert(None), line]).await?;
         show(
             &key,
             *json,
@@ -123,7 +125,7 @@ async fn create(engine: &Arc<Engine>, arguments: &Create) -> Result<(), Failure>
     let person = store::id_text(&identity.id);
     let line = audit::line(
         "key_made",
-        &exposure::caller(operator(), now),
+        &exposure::operator("key", now),
         &format!("user:{person}"),
         &json!({ "key": key.id, "name": name, "scopes": scopes }),
     );
@@ -132,10 +134,6 @@ async fn create(engine: &Arc<Engine>, arguments: &Create) -> Result<(), Failure>
         json!({ "key": key.text, "id": key.id, "name": name, "roles": roles, "scopes": scopes, "owner": person });
     show(&key, *json, &answer, &scopes.join(", "), name);
     Ok(())
-}
-
-fn operator() -> Identity {
-    Identity { roles: vec![ADMIN.to_owned()], actor: Some("operator".to_owned()), ..Identity::anonymous() }
 }
 
 fn show(key: &Draft, json: bool, answer: &Json, may: &str, name: &str) {
@@ -186,10 +184,18 @@ fn moment(micros: Option<i64>) -> Json {
 async fn revoke(engine: &Engine, id: &str) -> Result<(), Failure> {
     // Who pastes the whole key means it by its id.
     let id = id.strip_prefix("msk_").and_then(|rest| rest.split_once('_')).map_or(id, |(id, _)| id);
-    let none = model::Problem::new(model::Code::NotFound, format!("there is no key `{id}`"));
-    let caller = exposure::caller(operator(), SystemClock.now());
-    let line = audit::line("key_deleted", &caller, &format!("key:{id}"), &json!({ "key": id }));
-    engine.store().own(vec![api_key::revoke(id).or_else(none), line]).await?;
+    let rows = engine.store().own_read(api_key::owner_of(id)).await?;
+    let none = || Failure::new(format!("there is no key `{id}`")).help("`mainstay key list` lists them");
+    let row = rows.first().ok_or_else(none)?;
+    let caller = exposure::operator("key", SystemClock.now());
+    let subject = row.text(0).map_or_else(|| format!("key:{id}"), |person| format!("user:{person}"));
+    let mut statements = vec![
+        api_key::revoke(id).or_else(Problem::not_found()),
+        audit::line("key_deleted", &caller, &subject, &json!({ "key": id })),
+    ];
+    // What goes on by the key ends on every node.
+    statements.extend(row.text(0).map(|person| identify::bump(person, caller.now)));
+    engine.store().own(statements).await?;
     terminal::result(format_args!("The key {} is good no more.", bold(id)));
     Ok(())
 }

@@ -2,10 +2,11 @@
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 
-use auth::{identify, keyring};
+use auth::{audit, identify, keyring};
 use engine::{Engine, SystemClock};
+use serde_json::json;
 
-use super::{database, failure::Failure, files, terminal};
+use super::{database, exposure, failure::Failure, files, terminal};
 use crate::identity;
 
 #[derive(Debug, clap::Subcommand)]
@@ -44,6 +45,8 @@ async fn rotate(auth: &auth::Auth, at_once: bool) -> Result<(), Failure> {
     let now = auth.now();
     let (mut statements, _) = keyring::rotate(auth.master()?, people.settings()?.access_ttl, at_once, now)?;
     statements.push(identify::bump_keys(now));
+    let caller = exposure::operator("keys", now);
+    statements.push(audit::line("signing_keys_rotated", &caller, "signing keys", &json!({ "now": at_once })));
     auth.store().own(statements).await?;
     Ok(())
 }

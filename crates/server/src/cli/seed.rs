@@ -12,7 +12,7 @@ use std::{
 };
 
 use engine::{Clock as _, Engine, SystemClock};
-use model::{Problem, ResourceIndex, caller::Identity, problem};
+use model::{Problem, ResourceIndex, problem};
 use rules::Catalog;
 use serde_json::{Value as Json, json};
 
@@ -141,9 +141,7 @@ pub(super) async fn load(engine: &Engine, seeds: Vec<SeedFile>) -> Result<Vec<Lo
 }
 
 async fn load_batch(engine: &Engine, file: &SeedFile, batch: &[Line]) -> Result<usize, Failure> {
-    let identity =
-        Identity { roles: vec!["admin".to_owned()], actor: Some("seed".to_owned()), ..Identity::anonymous() };
-    let caller = exposure::caller(identity, SystemClock.now());
+    let caller = exposure::operator("seed", SystemClock.now());
     let records: Vec<Json> = batch.iter().map(|line| line.record.clone()).collect();
     engine.load(caller, &file.name, &records).await.map_err(|problem| {
         terminal::end_progress();

@@ -4,7 +4,8 @@ use std::{io::Read as _, path::Path, process::ExitCode, sync::Arc};
 
 use auth::{Auth, People, Person, audit, code, credential, identify, link, passkeys, password, session::Session};
 use engine::{AccountChange, Engine, ListRequest, SystemClock};
-use model::{Caller, caller::Identity};
+use model::Caller;
+use rules::plan::Written;
 use serde_json::{Map, Value as Json, json};
 use store::{Beside, Statement};
 
@@ -98,12 +99,7 @@ pub(super) async fn run(directory: &Path, command: &Command) -> Result<ExitCode,
         Ok(people) => {
             let page = people.settings()?.links.reset.clone();
             let reset_page = page.unwrap_or_else(|| format!("{}/auth/reset", app.settings.server.public_url));
-            let operator = Identity {
-                roles: vec![model::identity::ADMIN.to_owned()],
-                actor: Some("operator".to_owned()),
-                ..Identity::anonymous()
-            };
-            let caller = exposure::caller(operator, auth.now());
+            let caller = exposure::operator("user", auth.now());
             Office { engine: Arc::clone(&engine), auth, people, caller, reset_page }.carry_out(command).await
         }
         Err(problem) => Err(Failure::from(problem).help("`[auth]` in a file of resources/ makes its records people")),
@@ -159,8 +155,12 @@ impl Office {
         body.extend(email.map(|email| ("email".to_owned(), email.into())));
         let verified = hash.is_some();
         let change = AccountChange::New { body: Json::Object(body), verified, roles: roles.to_vec() };
-        let line = audit::line("user_add", &self.caller, email.unwrap_or("machine"), &json!({ "roles": roles }));
-        let beside = Beside { before: vec![line], ..Beside::default() };
+        let (caller, detail) = (self.caller.clone(), json!({ "roles": roles, "machine": email.is_none() }));
+        let after = move |written: &[Written]| {
+            let subject = written.first().map(|one| format!("user:{}", store::id_text(one.record.id())));
+            Ok(vec![audit::line("user_add", &caller, &subject.unwrap_or_default(), &detail)])
+        };
+        let beside = Beside { after: Some(Arc::new(after)), ..Beside::default() };
         let record = self.engine.keep_account(self.caller.clone(), change, beside).await?;
         let id = store::id_text(record.id());
         let person = self.find(&id).await?;

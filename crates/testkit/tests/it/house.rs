@@ -8,6 +8,8 @@ use std::{
 /// What each room may name. `testkit` may name all.
 const ARROWS: &[(&str, &[&str])] = &[
     ("accounts", &["auth", "engine", "mail", "model", "oauth", "outgoing", "passkey", "rules", "store", "web"]),
+    ("admin", &["auth", "model", "store", "web"]),
+    ("alerts", &["mail", "model", "outgoing", "store"]),
     ("app", &["model", "rules"]),
     ("auth", &["engine", "model", "rules", "store"]),
     ("engine", &["model", "rules", "store"]),
@@ -24,6 +26,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         "server",
         &[
             "accounts",
+            "admin",
+            "alerts",
             "app",
             "auth",
             "engine",
@@ -31,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "mail",
             "model",
             "openapi",
+            "outgoing",
             "rest",
             "rules",
             "store",
