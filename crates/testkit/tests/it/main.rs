@@ -5,12 +5,14 @@
 mod accounts;
 mod accounts_app;
 mod aggregates;
+mod audit;
 mod blog;
 mod book;
 mod expand;
 mod exports;
 mod factors;
 mod faults;
+mod guessing;
 mod house;
 mod http;
 mod live;
