@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::{Carrier, NAMES, Templates};
 
-const VALUES: [(&str, &str); 8] = [
+const VALUES: [(&str, &str); 15] = [
     ("app", "Shop"),
     ("code", "123456"),
     ("days", "7"),
@@ -13,6 +13,13 @@ const VALUES: [(&str, &str); 8] = [
     ("link", "https://shop.example/reset#secret"),
     ("minutes", "10"),
     ("url", "https://shop.example"),
+    ("alert", "guessing"),
+    ("count", "61"),
+    ("events", "sign_in_failed, mfa_failed"),
+    ("last_at", "2026-03-01T12:00:00Z"),
+    ("rate", "50/600s"),
+    ("server", "https://shop.example"),
+    ("who", "address 203.0.113.9"),
 ];
 
 #[test]

@@ -249,7 +249,7 @@ mod tests {
         ));
         assert_eq!(errors, "");
         let alerts = settings.unwrap().alerts;
-        assert_eq!((alerts[0].on.len(), alerts[0].count, alerts[0].per), (3, 50, AlertPer::Account));
+        assert_eq!((alerts[0].on.len(), alerts[0].count, alerts[0].per), (2, 50, AlertPer::Account));
         assert!(matches!(&alerts[0].to, AlertTo::Webhook { allow_private: false, .. }));
         assert_eq!((alerts[1].to.clone(), alerts[1].pause.as_secs()), (AlertTo::Mail("ops@x.example".to_owned()), 600));
         assert!(!format!("{alerts:?}").contains("LaLaSw") && !format!("{alerts:?}").contains("t=1"));

@@ -13,6 +13,7 @@ mod exports;
 mod factors;
 mod faults;
 mod guessing;
+mod half;
 mod house;
 mod http;
 mod live;
