@@ -100,7 +100,7 @@ pub(crate) async fn begin(
         let detail = "this way in needs an https `server.public_url`, or one of this machine";
         return Err(Problem::new(Code::BadRequest, detail));
     }
-    accounts.auth.charge_address(request.address, request.now).await?;
+    accounts.auth.attempts.count_call(request.address, request.now)?;
     let begun = provider.begin(&redirect_uri(accounts, name)).await.map_err(|error| unavailable(&error))?;
     let shown = request.header(header::COOKIE).and_then(|all| cookies.browser(all));
     let browser = kept::browser(shown);
@@ -183,8 +183,9 @@ pub(crate) async fn token(
     if !flaws.is_empty() {
         return Err(Problem::validation(flaws));
     }
-    accounts.auth.charge_address(request.address, request.now).await?;
+    let attempt = accounts.auth.charge_address(request.address, request.now).await?;
     let (proved, spend) = redeem(accounts, request, &code, &verifier).await?;
+    accounts.auth.give_back(&attempt).await?;
     let amr = vec!["fed".to_owned()];
     let entry = |person, before| Entry {
         person,

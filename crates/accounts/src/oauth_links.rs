@@ -50,13 +50,13 @@ pub(crate) async fn link(
         let detail = json!({ "provider": name });
         statements.push(kept::link(&proved, &id, request.now));
         statements.push(audit::line("identity_linked", &request.caller(), &format!("user:{id}"), &detail));
-        accounts.auth.store().own(statements).await?;
         if let Some(person) = people.find(&accounts.engine, &id).await? {
-            accounts.desk.tell_owner("factor_added", &person, &format!("a sign-in with {name}"));
+            let what = format!("a sign-in with {name}");
+            statements.extend(accounts.desk.tell("factor_added", &person, &what, request.now)?);
         }
-        return Ok(reply::empty());
     }
     accounts.auth.store().own(statements).await?;
+    accounts.desk.wake();
     Ok(reply::empty())
 }
 
@@ -82,7 +82,9 @@ pub(crate) async fn unlink(
     statements.extend(credential::way_in(people.settings()?, &person));
     let detail = json!({ "provider": name });
     statements.push(audit::line("identity_unlinked", &request.caller(), &person.actor(), &detail));
+    let what = format!("The sign-in with {name}");
+    statements.extend(accounts.desk.tell("factor_removed", &person, &what, request.now)?);
     store.own(statements).await?;
-    accounts.desk.tell_owner("factor_removed", &person, &format!("The sign-in with {name}"));
+    accounts.desk.wake();
     Ok(reply::empty())
 }

@@ -121,13 +121,10 @@ async fn prove_elsewhere(
         let detail = "with `code_verifier` there is `code`, and nothing else";
         return Err(Problem::validation(vec![model::Flaw::pointer("/code", "required", detail)]));
     };
-    let attempt = accounts.auth.attempts.charge_address(request.address, request.now)?;
+    let attempt = accounts.auth.charge_address(request.address, request.now).await?;
     let (proved, spend) = oauth::redeem(accounts, request, &code, verifier).await?;
     match oauth::owner(accounts, people, &proved).await? {
-        Some(owner) if owner.id == person.id => {
-            accounts.auth.attempts.succeed(&attempt);
-            Ok(vec![spend])
-        }
+        Some(owner) if owner.id == person.id => Ok([vec![spend], attempt.give_back()].concat()),
         _ => Err(Problem::new(Code::BadCredentials, "the provider has signed somebody else in")),
     }
 }

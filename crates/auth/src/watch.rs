@@ -55,7 +55,10 @@ impl Auth {
                     tracing::warn!(cause = problem.cause, "could not ask the database who has changed; asking again");
                 }
                 if let Err(problem) = auth.failures.write(&**auth.store()).await {
-                    tracing::warn!(cause = problem.cause, "failures could not be written into the audit log; trying again");
+                    tracing::warn!(
+                        cause = problem.cause,
+                        "failures could not be written into the audit log; trying again"
+                    );
                 }
                 if swept.elapsed() >= SWEEP {
                     swept = Instant::now();

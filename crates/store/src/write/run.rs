@@ -109,9 +109,9 @@ fn stands_alone(plan: &WritePlan) -> bool {
     let validations = plan.validations.iter().map(|(_, rule)| rule);
     let view = plan.view.fields.iter().filter_map(|seen| seen.condition.as_ref());
     let otherwise = plan.otherwise.as_deref();
-    let otherwise = otherwise.into_iter().flat_map(|rules| {
-        [&rules.create].into_iter().chain(rules.field_writes.iter().map(|(_, rule)| rule))
-    });
+    let otherwise = otherwise
+        .into_iter()
+        .flat_map(|rules| [&rules.create].into_iter().chain(rules.field_writes.iter().map(|(_, rule)| rule)));
     let rules = [&plan.create, &plan.read].into_iter().chain(writes).chain(validations).chain(view).chain(otherwise);
     !rules.into_iter().any(Condition::uses_relations)
 }
