@@ -18,7 +18,7 @@ use web::{Body, Request};
 use crate::{
     Accounts,
     complete::{Entry, complete},
-    errand::Errand,
+    errand::{Errand, Slip},
     fields::Fields,
     reply, require_method, sign_in,
     sign_up::{self, New},
@@ -35,8 +35,8 @@ pub(crate) async fn request(
     let email = fields.required("email");
     fields.finish()?;
     accounts.auth.attempts.count_call(request.address, request.now)?;
-    let asked = code::ask(Purpose::SignIn, None, &email, None, request.now);
-    let errand = accounts.desk.lay_up(&Errand::SignIn { email, code: asked.code }, request.now)?;
+    let asked = code::ask(Purpose::SignIn, code::Way::Mail, None, &email, None, request.now);
+    let errand = accounts.desk.lay_up(&Errand::SignIn { email, code: Slip::of(&asked) }, request.now)?;
     accounts.auth.store().own(vec![asked.insert, errand]).await?;
     accounts.desk.wake();
     Ok(reply::ticket(&asked.ticket))

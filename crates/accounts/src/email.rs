@@ -14,7 +14,12 @@ use serde_json::Value as Json;
 use store::Beside;
 use web::{Body, Request, json_reply};
 
-use crate::{Accounts, errand::Errand, fields::Fields, freshly_signed_in, reply, sign_up, signed_in};
+use crate::{
+    Accounts,
+    errand::{Errand, Slip},
+    fields::Fields,
+    freshly_signed_in, reply, sign_up, signed_in,
+};
 
 /// `POST /auth/email/verify`: with a ticket and its code what was asked for is done; without, a code is mailed to the own
 /// address.
@@ -88,8 +93,9 @@ async fn ask(
     person: &Person,
     email: String,
 ) -> Result<Response<Body>, Problem> {
-    let asked = code::ask(purpose, Some(&person.id), &email, None, request.now);
-    let errand = Errand::Prove { template: template.to_owned(), person: person.id.clone(), email, code: asked.code };
+    let asked = code::ask(purpose, code::Way::Mail, Some(&person.id), &email, None, request.now);
+    let errand =
+        Errand::Prove { template: template.to_owned(), person: person.id.clone(), email, code: Slip::of(&asked) };
     let errand = accounts.desk.lay_up(&errand, request.now)?;
     accounts.auth.store().own(vec![asked.insert, errand]).await?;
     accounts.desk.wake();

@@ -1,9 +1,11 @@
 //! What somebody is to be mailed, as it waits in the database: an errand first, whose address may turn out to be nobody's, then
 //! the mail itself.
 
+use auth::code::{self, Asked};
 use mail::Mail;
 use model::Caller;
 use serde::{Deserialize, Serialize};
+use store::Statement;
 
 /// Microseconds of a minute, an hour and a day.
 const MINUTE: i64 = 60_000_000;
@@ -17,19 +19,38 @@ pub(crate) enum Errand {
     /// A link for a new password, to a typed address, if that is somebody's.
     Reset { email: String, asker: Asker },
     /// A code to sign in, to a typed address, if that is somebody's or may become it.
-    SignIn { email: String, code: String },
+    SignIn { email: String, code: Slip },
     /// A code for a new account, or word that there is one already.
-    SignUp { email: String, code: String },
+    SignUp { email: String, code: Slip },
     /// A code that proves an address of somebody's, or word that the address is another's.
-    Prove { template: String, person: String, email: String, code: String },
+    Prove { template: String, person: String, email: String, code: Slip },
     /// A code that a sign-in waits for.
-    Further { template: String, email: String, code: String },
+    Further { template: String, email: String, code: Slip },
     /// An invitation.
     Invite { email: String, secret: String },
     /// Word of something that has happened; always sent.
     Tell { template: String, email: String, factor: String },
     /// A mail, ready to go.
     Mail { template: String, email: String, subject: String, text: String, html: Option<String> },
+}
+
+/// A code to be mailed, and the ticket that it counts with from then on.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Slip {
+    pub(crate) text: String,
+    key: String,
+}
+
+impl Slip {
+    /// That of a ticket.
+    pub(crate) fn of(asked: &Asked) -> Self {
+        Self { text: asked.code.clone(), key: asked.key.clone() }
+    }
+
+    /// What makes it count, to be run before the mail goes out.
+    pub(crate) fn arm(&self) -> Vec<Statement> {
+        code::arm(&self.key).into_iter().collect()
+    }
 }
 
 /// Who asked for something, for the audit log.

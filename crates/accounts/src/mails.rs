@@ -104,37 +104,37 @@ impl Desk {
             }
             Errand::SignIn { email, code } => {
                 let people = self.auth.people()?;
-                let values = [("code", code.as_str()), minutes];
+                let values = [("code", code.text.as_str()), minutes];
                 match people.find_by_email(&self.engine, email).await? {
                     // To the address as it is stored: what was typed may only look like it.
                     Some(Person { email: Some(address), identity: Some(_), .. }) => {
-                        self.limited("sign_in", &address, &values, Vec::new(), now).await
+                        self.limited("sign_in", &address, &values, code.arm(), now).await
                     }
                     None if people.settings()?.sign_up == SignUp::Open => {
-                        self.limited("sign_in", email, &values, Vec::new(), now).await
+                        self.limited("sign_in", email, &values, code.arm(), now).await
                     }
                     _ => Ok(None),
                 }
             }
             Errand::SignUp { email, code } => {
-                let values = [("code", code.as_str()), minutes];
+                let values = [("code", code.text.as_str()), minutes];
                 match self.auth.people()?.find_by_email(&self.engine, email).await? {
                     Some(_) => self.limited("have_account", email, &[], Vec::new(), now).await,
-                    None => self.limited("verify_email", email, &values, Vec::new(), now).await,
+                    None => self.limited("verify_email", email, &values, code.arm(), now).await,
                 }
             }
             Errand::Prove { template, person, email, code } => {
-                let values = [("code", code.as_str()), minutes];
+                let values = [("code", code.text.as_str()), minutes];
                 match self.auth.people()?.find_by_email(&self.engine, email).await? {
                     Some(other) if other.id != *person => {
                         self.limited("have_account", email, &[], Vec::new(), now).await
                     }
-                    _ => self.limited(template, email, &values, Vec::new(), now).await,
+                    _ => self.limited(template, email, &values, code.arm(), now).await,
                 }
             }
             Errand::Further { template, email, code } => {
-                let values = [("code", code.as_str()), ("minutes", code::FURTHER_MINUTES)];
-                self.limited(template, email, &values, Vec::new(), now).await
+                let values = [("code", code.text.as_str()), ("minutes", code::FURTHER_MINUTES)];
+                self.limited(template, email, &values, code.arm(), now).await
             }
             Errand::Invite { email, secret } => {
                 let people = self.auth.people()?;

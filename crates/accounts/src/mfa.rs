@@ -20,7 +20,7 @@ use web::{Body, Request};
 use crate::{
     Accounts,
     complete::{Entry, complete},
-    errand::Errand,
+    errand::{Errand, Slip},
     fields::Fields,
     note_failure, reply,
 };
@@ -97,11 +97,14 @@ pub(crate) async fn ask(
     let names: Vec<&str> = factors.iter().map(|factor| factor.name()).collect();
     let email = person.email.clone().unwrap_or_default();
     let data = json!({ "amr": amr, "factors": names }).to_string().into_bytes();
-    let asked = code::ask(Purpose::Further, Some(&person.id), &email, Some(data), request.now);
+    let by_mail = factors.contains(&Factor::Mail);
+    let way = if by_mail { code::Way::Mail } else { code::Way::AtHand };
+    let asked = code::ask(Purpose::Further, way, Some(&person.id), &email, Some(data), request.now);
+    let slip = Slip::of(&asked);
     before.push(asked.insert);
-    if factors.contains(&Factor::Mail) {
+    if by_mail {
         let template = if person.verified { "new_device" } else { "verify_email" }.to_owned();
-        let errand = Errand::Further { template, email, code: asked.code };
+        let errand = Errand::Further { template, email, code: slip };
         before.push(accounts.desk.lay_up(&errand, request.now)?);
     }
     accounts.auth.store().own(before).await?;

@@ -21,7 +21,12 @@ use serde_json::{Value as Json, json};
 use store::{Beside, Statement};
 use web::{Body, Request};
 
-use crate::{Accounts, complete, errand::Errand, fields::Fields, reply, require_method};
+use crate::{
+    Accounts, complete,
+    errand::{Errand, Slip},
+    fields::Fields,
+    reply, require_method,
+};
 
 /// `POST /auth/sign-up`
 pub(crate) async fn sign_up(
@@ -150,8 +155,8 @@ async fn wait_for_code(
 ) -> Result<Response<Body>, Problem> {
     let data = json!({ "body": body, "hash": hash }).to_string();
     let sealed = accounts.auth.master()?.seal("sign-up", data.as_bytes())?;
-    let asked = code::ask(Purpose::SignUp, None, &email, Some(sealed), request.now);
-    let errand = accounts.desk.lay_up(&Errand::SignUp { email, code: asked.code }, request.now)?;
+    let asked = code::ask(Purpose::SignUp, code::Way::Mail, None, &email, Some(sealed), request.now);
+    let errand = accounts.desk.lay_up(&Errand::SignUp { email, code: Slip::of(&asked) }, request.now)?;
     accounts.auth.store().own(vec![asked.insert, errand]).await?;
     accounts.desk.wake();
     Ok(reply::ticket(&asked.ticket))

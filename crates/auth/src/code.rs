@@ -15,6 +15,8 @@ const FURTHER: i64 = 300_000_000;
 pub const FURTHER_MINUTES: &str = "5";
 /// Tries of a ticket.
 const TRIES: i64 = 5;
+/// In the place of the tries of a ticket whose code has not been mailed: more than there are.
+const UNSENT: i64 = 1000;
 
 /// What a code is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,8 @@ pub struct Asked {
     pub ticket: String,
     /// What is mailed.
     pub code: String,
+    /// By what the ticket is found when its code goes out ([`arm`]): nothing secret.
+    pub key: String,
     /// Keeps both, as hashes.
     pub insert: Statement,
 }
@@ -75,24 +79,47 @@ pub struct Known {
     pub spend: Statement,
 }
 
+/// How a code reaches who asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// By mail: the ticket has no tries before the mail goes out, so that whoever asks for codes which an address has had too
+    /// many of to be mailed, or that are for nobody, has nothing to guess.
+    Mail,
+    /// It has it already: a code of an authenticator app, say.
+    AtHand,
+}
+
 /// Makes a code for a purpose; `data` is what shall be done with it, sealed.
 #[must_use]
-pub fn ask(purpose: Purpose, person: Option<&str>, email: &str, data: Option<Vec<u8>>, now: i64) -> Asked {
+pub fn ask(purpose: Purpose, way: Way, person: Option<&str>, email: &str, data: Option<Vec<u8>>, now: i64) -> Asked {
     let (ticket, code) = (secret::make("mtk_"), secret::code());
+    let hash = secret::hash(&ticket);
+    let key = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let tries = if way == Way::Mail { UNSENT } else { 0 };
     let insert = Statement::new(
         "INSERT INTO _auth_codes (ticket, purpose, person, email, code, tries, data, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, 0, $6, $7)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         [
-            secret::hash(&ticket).to_vec().into(),
+            hash.to_vec().into(),
             purpose.name().into(),
             person.into(),
             email.into(),
             secret::hash_both(&ticket, &code).to_vec().into(),
+            tries.into(),
             data.into(),
             (now + purpose.life()).into(),
         ],
     );
-    Asked { ticket, code, insert }
+    Asked { ticket, code, key, insert }
+}
+
+/// Gives a ticket its tries, once: its code is mailed. Nothing for a key that is none.
+#[must_use]
+pub fn arm(key: &str) -> Option<Statement> {
+    let digits = key.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
+    let hash: Option<Vec<u8>> = digits.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect();
+    let sql = "UPDATE _auth_codes SET tries = 0 WHERE ticket = $1 AND tries = $2";
+    hash.map(|hash| Statement::new(sql, [hash.into(), UNSENT.into()]))
 }
 
 /// A ticket of which a try has been charged.

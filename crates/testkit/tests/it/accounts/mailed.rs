@@ -127,6 +127,34 @@ both! {
         ann.post("/auth/email/verify", json!({"ticket": prove, "code": code})).await.expect(200);
     }
 
+    async fn a_code_that_is_not_mailed_can_not_be_guessed(app) using CODES {
+        let person = app.stranger();
+        sign_up(app, "ann@example.org").await;
+        let mut tickets = Vec::new();
+        for _ in 0..7 {
+            tickets.push(person.post("/auth/code/request", json!({"email": "ann@example.org"})).await.expect(202).json()["ticket"].clone());
+        }
+        let mails = app.mails("ann@example.org", 5).await;
+        assert_eq!(mails.len(), 5, "an hour's mails");
+        let count = async |sql: &'static str| {
+            let rows = app.store().own_read(store::Statement::new(sql, [])).await.expect("a count");
+            rows.first().and_then(|row| row.integer(0)).expect("a number")
+        };
+        while count("SELECT count(*) FROM _mail").await > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(count("SELECT count(*) FROM _auth_codes WHERE tries < 5").await, 5, "codes that can be tried at all");
+        let codes: Vec<String> = mails.iter().map(|mail| code_in(mail)).collect();
+        let mut good = 0;
+        for ticket in &tickets {
+            for code in &codes {
+                let tried = person.post("/auth/code/verify", json!({"ticket": ticket, "code": code})).await;
+                good += usize::from(tried.status.as_u16() == 200);
+            }
+        }
+        assert_eq!(good, 5);
+    }
+
     async fn five_tries_are_all_that_a_ticket_has(app) using CODES {
         let person = app.stranger();
         sign_up(app, "ann@example.org").await;
