@@ -2,7 +2,7 @@
 
 use model::{Action, Entry, Record, json};
 use rules::Catalog;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 use store::LogRange;
 
 const ENTRIES: &str = "SELECT seq, time, resource, action, record, revision, actor, request, changed, before, after \
@@ -51,9 +51,12 @@ fn entry(catalog: &Catalog, row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
     }))
 }
 
-/// The sequences that are still kept.
+/// The sequences that are still kept: all behind the last that was deleted. The least that is there says less, as a write that
+/// failed has used a sequence up.
 pub(crate) fn range(connection: &Connection) -> rusqlite::Result<LogRange> {
-    let least: Option<i64> = connection.query_row("SELECT min(seq) FROM _events", [], |row| row.get(0))?;
+    let trimmed: Option<i64> = connection
+        .query_row("SELECT reserved FROM _sequences WHERE resource = '_trimmed'", [], |row| row.get(0))
+        .optional()?;
     let greatest: Option<i64> = connection.query_row(
         "SELECT max((SELECT coalesce(max(seq), 0) FROM _events), \
             (SELECT coalesce(max(reserved), 0) FROM _sequences WHERE resource = '_events'))",
@@ -61,7 +64,7 @@ pub(crate) fn range(connection: &Connection) -> rusqlite::Result<LogRange> {
         |row| row.get(0),
     )?;
     let last = greatest.unwrap_or(0);
-    Ok(LogRange { first: least.unwrap_or(last + 1), last })
+    Ok(LogRange { first: trimmed.unwrap_or(0) + 1, last })
 }
 
 /// Deletes the oldest entries, and keeps the mark that sequences go on from.
@@ -76,5 +79,12 @@ pub(crate) fn trim(connection: &Connection, before: i64, limit: u32) -> rusqlite
         "DELETE FROM _events WHERE seq IN (SELECT seq FROM _events ORDER BY seq LIMIT ?2) AND time < ?1",
         rusqlite::params![before, limit],
     )?;
+    if gone > 0 {
+        connection.execute(
+            "INSERT OR REPLACE INTO _sequences (resource, reserved) SELECT '_trimmed', coalesce( \
+                (SELECT min(seq) - 1 FROM _events), (SELECT reserved FROM _sequences WHERE resource = '_events'))",
+            [],
+        )?;
+    }
     Ok(gone as u64)
 }

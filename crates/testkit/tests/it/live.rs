@@ -134,6 +134,8 @@ both! {
     async fn coming_back_costs_nothing_and_repeats_nothing(app) using NOTES {
         let somebody = app.stranger();
         let mut listener = listen(app, "/api/people/events").await;
+        // It fails in the database, and leaves a gap in the sequence that is no end of the log.
+        somebody.post("/api/messages", json!({"room": 404})).await.expect(409);
         somebody.post("/api/people", json!({"id": "ann"})).await.expect(201);
         let first = listener.next().await.expect("an event");
         drop(listener);
