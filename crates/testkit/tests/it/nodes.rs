@@ -40,6 +40,22 @@ async fn ends(stream: &mut Listener) {
 }
 
 both! {
+    async fn a_node_that_hears_nothing_from_the_database_asks_it_at_every_request(app) using PLAIN {
+        let (ann, _) = sign_up(app, "ann@example.org").await;
+        ann.get("/auth/me").await.expect(200);
+        // It can't be told of changes any more, and so not of this one either.
+        for sql in ["ALTER TABLE _auth_epochs RENAME TO _auth_epochs_away", "DELETE FROM _auth_sessions"] {
+            app.store().own(vec![store::Statement::new(sql, [])]).await.expect("done");
+        }
+        let asking = async {
+            while ann.get("/auth/me").await.status == 200 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), asking).await.expect("it asks, some ten seconds later");
+        ann.get("/auth/me").await.expect(401);
+    }
+
     async fn an_event_of_one_node_is_heard_at_the_other(app) using PLAIN {
         let other = app.another_node().await;
         let (ann, answer) = sign_up(app, "ann@example.org").await;
