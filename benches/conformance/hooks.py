@@ -89,7 +89,7 @@ MATCHING = ALWAYS | {"max_items"}
 REPLACING = ALWAYS | {"required"}
 # and what there was before a change.
 CHANGES = ALWAYS | {
-    "null", "min", "max", "precision", "scale",  # a sum after `$increment`
+    "null", "min", "max", "precision", "scale", "overflow",  # a sum after `$increment`
     "max_items", "duplicate", "required",  # a list after `$append` and `$remove`
     "schema",  # a document after a merge
 }
