@@ -2,7 +2,7 @@
 
 use auth::session::Session;
 use http::{Response, StatusCode};
-use model::{Problem, Value, json as encode};
+use model::Problem;
 use serde_json::{Value as Json, json};
 use store::{Row, Statement};
 use web::{Body, Request};
@@ -43,10 +43,7 @@ fn shown(row: &Row, current: &str) -> Json {
 
 /// A moment as RFC 3339.
 pub(crate) fn moment(micros: Option<i64>) -> Json {
-    let Some(micros) = micros else { return Json::Null };
-    let mut text = Vec::new();
-    encode::write_value(&Value::DateTime(micros), &mut text);
-    serde_json::from_slice(&text).unwrap_or_default()
+    micros.map(model::time::format_datetime).into()
 }
 
 /// `DELETE /auth/sessions/{id}`

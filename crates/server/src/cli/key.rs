@@ -8,7 +8,7 @@ use auth::{
     audit, identify,
 };
 use engine::{AccountKey, Clock as _, Engine, SystemClock};
-use model::{Problem, Value, caller::Identity, identity::ADMIN, json as encode};
+use model::{Problem, caller::Identity, identity::ADMIN, time::format_datetime};
 use serde_json::{Value as Json, json};
 use store::Row;
 
@@ -154,9 +154,7 @@ async fn list(engine: &Engine, json: bool) -> Result<(), Failure> {
     }
     for row in &rows {
         let owner = row.text(7).map_or("nobody's".to_owned(), |owner| format!("of {owner}"));
-        let used = row
-            .integer(6)
-            .map_or("never used".to_owned(), |at| format!("used {}", moment(Some(at)).as_str().unwrap_or("")));
+        let used = row.integer(6).map_or("never used".to_owned(), |at| format!("used {}", format_datetime(at)));
         terminal::result(format_args!(
             "{}  {}  {owner}  {}  {used}",
             row.text(0).unwrap_or(""),
@@ -169,16 +167,11 @@ async fn list(engine: &Engine, json: bool) -> Result<(), Failure> {
 
 fn described(row: &Row) -> Json {
     let list = |column| row.text(column).and_then(|text| serde_json::from_str::<Json>(text).ok()).unwrap_or_default();
+    let moment = |column| row.integer(column).map(format_datetime);
     json!({
         "id": row.text(0), "name": row.text(1), "owner": row.text(7), "scopes": list(2), "roles": list(3),
-        "created_at": moment(row.integer(4)), "expires_at": moment(row.integer(5)), "used_at": moment(row.integer(6)),
+        "created_at": moment(4), "expires_at": moment(5), "used_at": moment(6),
     })
-}
-
-fn moment(micros: Option<i64>) -> Json {
-    let mut text = Vec::new();
-    encode::write_value(&micros.map_or(Value::Null, Value::DateTime), &mut text);
-    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 async fn revoke(engine: &Engine, id: &str) -> Result<(), Failure> {
