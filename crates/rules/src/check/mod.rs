@@ -181,7 +181,7 @@ pub(crate) fn check_path(
 }
 
 /// The deepest that quantifiers may nest in a client's filter, whose cost multiplies with each.
-const MAX_NESTED_QUANTIFIERS: usize = 3;
+pub(crate) const MAX_NESTED_QUANTIFIERS: usize = 3;
 
 /// The most parts that a condition may have once it is spread out; ternaries say their condition twice.
 const MAX_WEIGHT: usize = 4096;

@@ -3,6 +3,8 @@
 use model::{Kind, ResourceIndex, Schema, Shape};
 use proptest::prelude::*;
 
+use crate::check::MAX_NESTED_QUANTIFIERS;
+
 use super::{
     schema::{POSTS, schema},
     world::{DAYS, INTEGERS, MOMENTS, TEXTS},
@@ -90,14 +92,26 @@ impl Writer<'_> {
             3 => format!("({} && {})", self.boolean(next), self.boolean(next)),
             4 => format!("({} || {})", self.boolean(next), self.boolean(next)),
             5 => format!("!({})", self.boolean(next)),
-            6 => format!("({} ? {} : {})", self.boolean(next), self.boolean(next), self.boolean(next)),
+            6 => format!("({} ? {} : {})", self.boolean(next), self.typed(next), self.typed(next)),
+            7..=9 if self.is_nested_enough() => self.leaf(next),
             7 | 8 => self.over_relation(next),
             9 => self.over_list(next),
-            10 => format!("({}) == ({})", self.boolean(next), self.boolean(next)),
+            10 => format!("({}) == ({})", self.typed(next), self.typed(next)),
             11 => format!("({}) {} null", self.boolean(next), self.one_of(&["==", "!="])),
-            12 => format!("({} ? {} : null)", self.boolean(next), self.boolean(next)),
+            12 => format!("({} ? {} : null)", self.boolean(next), self.typed(next)),
             _ => self.of_caller(next),
         }
+    }
+
+    /// A boolean that is one wherever it stands: a claim takes its type from what it meets.
+    fn typed(&mut self, depth: usize) -> String {
+        let text = self.boolean(depth);
+        if text == "auth.claims.flag" { format!("{text} == true") } else { text }
+    }
+
+    /// Whether one quantifier more would be refused: filters come from strangers, so that their nesting has a bound.
+    fn is_nested_enough(&self) -> bool {
+        self.style == Style::Filter && self.rows.len() + self.items.len() == MAX_NESTED_QUANTIFIERS
     }
 
     fn leaf(&mut self, depth: usize) -> String {

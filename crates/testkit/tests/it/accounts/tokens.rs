@@ -137,7 +137,11 @@ both! {
         let (ann, _) = sign_up(app, "ann@example.org").await;
         let mut stream = ann.listen("/api/users/events", &[]).await.opened().await;
         ann.get("/auth/me").await.expect(200);
-        let told = stream.next().await.expect("an event");
+        let mut told = stream.next().await.expect("an event");
+        if told.event == "created" {
+            // PostgreSQL numbers entries after their commit: a stream opened at once may begin with that of the sign-up.
+            told = stream.next().await.expect("an event");
+        }
         assert_eq!((&*told.event, &told.json()["status"]), ("error", &json!(401)));
         assert!(stream.next().await.is_none(), "and the stream ends");
         ann.get("/auth/me").await.expect(401);
