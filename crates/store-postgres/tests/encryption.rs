@@ -20,9 +20,10 @@ use tokio::{
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
-        ServerConfig,
+        RootCertStore, ServerConfig,
         crypto::aws_lc_rs::default_provider,
         pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+        server::WebPkiClientVerifier,
     },
 };
 
@@ -30,27 +31,43 @@ fn file(name: &str) -> String {
     format!("{}/tests/tls/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
-fn acceptor() -> TlsAcceptor {
-    let chain =
-        CertificateDer::pem_file_iter(file("server.pem")).expect("a file").map(|one| one.expect("a certificate"));
-    let key = PrivateKeyDer::from_pem_file(file("server.key")).expect("a key");
-    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+fn certificates(name: &str) -> impl Iterator<Item = CertificateDer<'static>> {
+    CertificateDer::pem_file_iter(file(name)).expect("a file").map(|one| one.expect("a certificate"))
+}
+
+/// Who comes in: anybody, or who shows a certificate of `client-ca.pem`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Clients {
+    All,
+    Certified,
+}
+
+fn acceptor(clients: Clients) -> TlsAcceptor {
+    let provider = Arc::new(default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(chain.collect(), key)
-        .expect("a pair");
+        .expect("versions");
+    let builder = if clients == Clients::Certified {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(certificates("client-ca.pem"));
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        builder.with_client_cert_verifier(verifier.expect("a verifier"))
+    } else {
+        builder.with_no_client_auth()
+    };
+    let key = PrivateKeyDer::from_pem_file(file("server.key")).expect("a key");
+    let config = builder.with_single_cert(certificates("server.pem").collect(), key).expect("a pair");
     TlsAcceptor::from(Arc::new(config))
 }
 
 /// A door to the server that takes TLS and nothing else, but for requests to cancel; the URL below it.
-async fn door(database: &Database) -> String {
+async fn door(database: &Database, clients: Clients) -> String {
     let config: tokio_postgres::Config = database.url.parse().expect("a URL");
     let Some(tokio_postgres::config::Host::Tcp(host)) = config.get_hosts().first() else { panic!("no host") };
     let server = (host.clone(), config.get_ports().first().copied().unwrap_or(5432));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let acceptor = acceptor();
+    let acceptor = acceptor(clients);
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             let (acceptor, server) = (acceptor.clone(), server.clone());
@@ -75,7 +92,7 @@ async fn door(database: &Database) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_with_tls_is_believed_as_the_url_says() {
     let database = Database::create(&schema()).await;
-    let door = door(&database).await;
+    let door = door(&database, Clients::All).await;
     let (ca, other) = (file("ca.pem"), file("other-ca.pem"));
     for (host, query, good) in [
         ("localhost", "sslmode=prefer".to_owned(), true),
@@ -110,9 +127,28 @@ async fn a_server_with_tls_is_believed_as_the_url_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_asks_for_a_certificate_is_shown_it() {
+    let database = Database::create(&schema()).await;
+    let url =
+        format!("{}?sslmode=verify-full&sslrootcert={}", door(&database, Clients::Certified).await, file("ca.pem"));
+    let url = url.replace("HOST", "localhost");
+    let refusal = PostgresStore::open(&url, 1).await.map(|_| ());
+    assert_eq!(refused(refusal).0, Code::Unavailable, "without one");
+    let strange = format!("{url}&sslcert={}&sslkey={}", file("server.pem"), file("server.key"));
+    let refusal = PostgresStore::open(&strange, 1).await.map(|_| ());
+    assert_eq!(refused(refusal).0, Code::Unavailable, "with one of another authority");
+    let shown = format!("{url}&sslcert={}&sslkey={}", file("client.pem"), file("client.key"));
+    let world = World::new(Arc::new(PostgresStore::open(&shown, 1).await.expect("a store")));
+    world.room("r", "x").await;
+    world.log(1).await;
+    world.store.close().await;
+    database.remove().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_hangs_up_is_cancelled_over_tls_too() {
     let database = Database::create(&schema()).await;
-    let url = format!("{}?sslmode=verify-full&sslrootcert={}", door(&database).await, file("ca.pem"));
+    let url = format!("{}?sslmode=verify-full&sslrootcert={}", door(&database, Clients::All).await, file("ca.pem"));
     let world = World::new(Arc::new(PostgresStore::open(&url.replace("HOST", "localhost"), 2).await.expect("a store")));
     let other = database::connect(&database.url).await;
     other.batch_execute("BEGIN; LOCK TABLE rooms").await.expect("a lock");

@@ -5,6 +5,7 @@ use std::{io::Read as _, path::Path, process::ExitCode, sync::Arc};
 use auth::{Auth, People, Person, audit, code, credential, identify, link, passkeys, password, session::Session};
 use engine::{AccountChange, Engine, ListRequest, SystemClock};
 use model::Caller;
+use parking_lot::Mutex;
 use rules::plan::Written;
 use serde_json::{Map, Value as Json, json};
 use store::{Beside, Statement};
@@ -156,30 +157,36 @@ impl Office {
         let verified = hash.is_some();
         let change = AccountChange::New { body: Json::Object(body), verified, roles: roles.to_vec() };
         let (caller, detail) = (self.caller.clone(), json!({ "roles": roles, "machine": email.is_none() }));
+        // The way in is made with the person, so that nobody is left without one. What is tried again makes another link.
+        let way = email.map(|email| (email.to_owned(), hash.map(str::to_owned)));
+        let now = self.auth.now();
+        let made = Arc::new(Mutex::new(None));
+        let making = Arc::clone(&made);
         let after = move |written: &[Written]| {
-            let subject = written.first().map(|one| format!("user:{}", store::id_text(one.record.id())));
-            Ok(vec![audit::line("user_add", &caller, &subject.unwrap_or_default(), &detail)])
+            let id = written.first().map(|one| store::id_text(one.record.id())).unwrap_or_default();
+            let mut statements = match &way {
+                None => Vec::new(),
+                Some((_, Some(hash))) => vec![credential::set(&id, hash, now)],
+                Some((email, None)) => {
+                    let (secret, statements) = link::reset(&id, email, true, now);
+                    *making.lock() = Some(secret);
+                    statements
+                }
+            };
+            statements.push(audit::line("user_add", &caller, &format!("user:{id}"), &detail));
+            Ok(statements)
         };
         let beside = Beside { after: Some(Arc::new(after)), ..Beside::default() };
         let record = self.engine.keep_account(self.caller.clone(), change, beside).await?;
         let id = store::id_text(record.id());
-        let person = self.find(&id).await?;
-        match (email, hash) {
-            (None, _) if json => terminal::json(&json!({ "id": id })),
-            (None, _) => {
-                terminal::result(&id);
-                terminal::tell("A machine has been made; it comes in by a key: `mainstay key create --for ID`.");
-            }
-            (Some(_), Some(hash)) => {
-                let statements = vec![credential::set(&id, hash, self.auth.now())];
-                self.engine.store().own(statements).await?;
-                if json { terminal::json(&json!({ "id": id })) } else { terminal::result(&id) }
-            }
-            (Some(email), None) => {
-                let (secret, statements) = link::reset(&id, email, true, self.auth.now());
-                self.engine.store().own(statements).await?;
-                self.show_link(&person, &secret, json);
-            }
+        let secret = made.lock().take();
+        match secret {
+            Some(secret) => self.show_link(&self.find(&id).await?, &secret, json),
+            None if json => terminal::json(&json!({ "id": id })),
+            None => terminal::result(&id),
+        }
+        if email.is_none() && !json {
+            terminal::tell("A machine has been made; it comes in by a key: `mainstay key create --for ID`.");
         }
         Ok(())
     }
