@@ -14,8 +14,6 @@ use crate::{Accounts, fields::Fields, freshly_signed_in, reply, sessions::moment
 
 /// The most keys that one person has.
 const MOST: i64 = 100;
-/// The longest name, in characters.
-const NAME: usize = 100;
 
 /// `GET /auth/keys`
 pub(crate) async fn list(accounts: &Accounts, request: &Request<'_>) -> Result<Response<Body>, Problem> {
@@ -45,9 +43,8 @@ pub(crate) async fn create(accounts: &Accounts, request: &mut Request<'_>) -> Re
     let (name, expires_at) = (fields.required("name"), fields.text("expires_at"));
     let scopes = fields.texts("scopes");
     let roles = fields.texts_or_none("roles");
-    let good = (1..=NAME).contains(&name.trim().chars().count()) && !name.chars().any(char::is_control);
-    if !good && !fields.is_flawed("/name") {
-        fields.flaw(Flaw::pointer("/name", "name", format!("expected 1 to {NAME} characters on one line")));
+    if !api_key::is_name(&name) && !fields.is_flawed("/name") {
+        fields.flaw(Flaw::pointer("/name", "name", api_key::NAME));
     }
     check_scopes(accounts, &scopes, &mut fields);
     check_roles(&request.identity, roles.as_deref(), &mut fields);

@@ -27,6 +27,15 @@ use crate::{
     standing::Standings,
 };
 
+/// What a name has to be, for who wrote another.
+pub const NAME: &str = "expected 1 to 100 characters on one line, not all of them blank";
+
+/// Whether a text may be a key's name.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    text.chars().count() <= 100 && !text.trim().is_empty() && !text.chars().any(char::is_control)
+}
+
 /// How long a key that was found is taken as known without asking the database: other nodes follow a revocation within it.
 const REMEMBERED: Duration = Duration::from_secs(2);
 /// The most keys that are remembered.

@@ -15,6 +15,12 @@ const LONGEST: usize = 4096;
 const RETRY: usize = 20;
 /// The most characters of a key's name.
 const KEY_NAME: usize = 100;
+/// No control characters, and something else than white space, for which programs' `\s` differ.
+const ONE_LINE: &str = concat!(
+    "^[^\\u0000-\\u001f\\u007f-\\u009f]*",
+    "[^\\u0000-\\u0020\\u007f-\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]",
+    "[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+);
 /// The most characters of a passkey's name.
 const PASSKEY_NAME: usize = 80;
 /// The most items of a list.
@@ -280,8 +286,7 @@ pub(super) fn create_key(people: People<'_>) -> Json {
     let names: Vec<&str> = people.subject.view.schema.resources().iter().map(|one| one.name.as_str()).collect();
     let scope = format!("^(\\*|{}):(read|write|create|update|delete)$", names.join("|"));
     let expires_at = json!({ "type": ["string", "null"], "format": "date-time", "pattern": value::DATETIME, "description": "A moment to come." });
-    let mut name = text("What its owner calls it.");
-    name["maxLength"] = KEY_NAME.into();
+    let name = json!({ "type": "string", "maxLength": KEY_NAME, "pattern": ONE_LINE, "description": "What its owner calls it." });
     let properties = json!({
         "name": name,
         "scopes": { "type": "array", "items": { "type": "string", "pattern": scope }, "minItems": 1, "maxItems": ITEMS, "description": "What it may do: a resource, or `*` for all, and a right. `write` is all but `read`." },

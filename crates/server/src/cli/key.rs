@@ -194,8 +194,7 @@ async fn revoke(engine: &Engine, id: &str) -> Result<(), Failure> {
 }
 
 fn name(text: &str) -> Result<String, String> {
-    let good = (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control);
-    if good { Ok(text.to_owned()) } else { Err("expected 1 to 100 characters on one line".to_owned()) }
+    if api_key::is_name(text) { Ok(text.to_owned()) } else { Err(api_key::NAME.to_owned()) }
 }
 
 fn role(text: &str) -> Result<String, String> {

@@ -107,7 +107,7 @@ both! {
         let short = json!({ "name": "k", "scopes": ["notes:read"], "expires_at": "2999-01-01T00:00:00Z" });
         assert_eq!(make(&ann, short).await.expect(201).json()["expires_at"], "2999-01-01T00:00:00Z");
         app.stranger().post("/auth/keys", json!({})).await.expect(401);
-        for name in [json!(""), json!("  "), json!("two\nlines"), json!("x".repeat(101)), json!(1), Json::Null] {
+        for name in [json!(""), json!("  "), json!("two\nlines"), json!("x".repeat(101)), json!("x".repeat(100) + " "), json!(1), Json::Null] {
             let refused = make(&ann, json!({ "name": name, "scopes": ["notes:read"] })).await.expect(422);
             assert_eq!(refused.json()["errors"].as_array().map(Vec::len), Some(1), "{refused}");
         }
