@@ -62,6 +62,13 @@ pub const EXPAND_DEPTH: usize = 3;
 /// How many references and relations a query may expand in all.
 pub const EXPANSIONS: usize = 16;
 
+/// A 400 for more than [`EXPANSIONS`].
+#[must_use]
+pub fn too_many_expansions() -> Problem {
+    let detail = format!("`expand` follows {EXPANSIONS} references and relations at most in one request");
+    Problem::parameter("expand", detail)
+}
+
 impl Form {
     /// The expansion at a path (`comments.author`), put there with those before it where it is not asked for yet.
     ///
@@ -76,7 +83,7 @@ impl Form {
             return refuse(format!("`{begun}` is too deep: `expand` follows {EXPAND_DEPTH} references at most"));
         }
         if self.expansions() + names.len() >= EXPANSIONS && self.find(path).is_none() {
-            return refuse(format!("`expand` follows {EXPANSIONS} references and relations at most in one request"));
+            return Err(too_many_expansions());
         }
         let mut form = self;
         for name in names {

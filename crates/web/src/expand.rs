@@ -1,7 +1,7 @@
 //! `expand=author,comments.author`, and what is asked of each list: `expand[comments][limit]=10`.
 
 use model::Problem;
-use rules::query::Query;
+use rules::query::{EXPANSIONS, Query, too_many_expansions};
 
 use crate::{
     parameters::Parameters,
@@ -19,7 +19,11 @@ const OPTIONS: [&str; 3] = ["filter", "limit", "sort"];
 /// 400 for a path that is too deep or stands alone, an unknown option, or a bad value.
 pub fn take_expand(parameters: &mut Parameters, query: &mut Query) -> Result<(), Problem> {
     let paths = parameters.take("expand")?.unwrap_or_default();
-    for path in paths.split(',').map(str::trim).filter(|path| !path.is_empty()) {
+    // As many as there may be, also where one stands several times: a list is as long as it is written.
+    for (number, path) in paths.split(',').map(str::trim).filter(|path| !path.is_empty()).enumerate() {
+        if number == EXPANSIONS {
+            return Err(too_many_expansions());
+        }
         query.form.expand(path)?;
     }
     for (names, value) in parameters.take_below("expand")? {

@@ -229,6 +229,7 @@ both! {
             (vec![("expand", "comments.post")], "leads back"),
             (vec![("expand", "author.posts_by_author.author")], "leads back"),
             (vec![("expand", wide)], "16 references and relations at most"),
+            (vec![("expand", &*["author"; 17].join(","))], "16 references and relations at most"),
             (vec![("expand[author][limit]", "3")], "`author` is one record"),
             (vec![("expand[comments][limit]", "0")], "a number from 1 to 200"),
             (vec![("expand[comments][limit]", "201")], "a number from 1 to 200"),
