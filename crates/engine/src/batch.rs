@@ -181,7 +181,8 @@ impl Drafting<'_> {
         let Some(members) = body.as_object() else { return Ok(Cow::Borrowed(body)) };
         let mut flaws = Vec::new();
         let mut changed = None;
-        for (name, value) in members {
+        // Most values can't name an operation, so their fields need not be looked up.
+        for (name, value) in members.iter().filter(|(_, value)| may_name(value)) {
             let Some(field) = self.declared().field(name) else { continue };
             let declared = self.declared().get(field);
             let Some(target) = declared.target() else { continue };
@@ -268,6 +269,15 @@ impl Members<'_> {
                 None
             }
         }
+    }
+}
+
+/// Whether a value is of a form in which ids of earlier operations are named.
+fn may_name(value: &Json) -> bool {
+    match value {
+        Json::String(text) => text.starts_with('$'),
+        Json::Array(_) | Json::Object(_) => true,
+        Json::Null | Json::Bool(_) | Json::Number(_) => false,
     }
 }
 

@@ -50,7 +50,7 @@ pub struct Once {
     /// Differs where the request does.
     pub request: Vec<u8>,
     /// Makes the answer that is given and kept.
-    pub encode: Arc<dyn Fn(&Done) -> Kept + Send + Sync>,
+    pub encode: Arc<dyn Fn(Done) -> Kept + Send + Sync>,
 }
 
 impl fmt::Debug for Once {
@@ -132,7 +132,7 @@ impl Engine {
         let answer = Arc::new(Mutex::new(None));
         let (once, owner, slot) = (once.clone(), name.clone(), Arc::clone(&answer));
         let after = move |written: &[Written]| {
-            let kept = (once.encode)(&tell(shape, written)?);
+            let kept = (once.encode)(tell(shape, written)?);
             let statement = keep(&owner, &once, &kept, now);
             *slot.lock() = Some(kept);
             Ok(vec![statement])

@@ -10,7 +10,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, fmt::Arguments};
 
 use serde_json::{Number, Value as Json};
 
@@ -29,7 +29,7 @@ pub use text::{is_email, is_string_id, is_url};
 /// Whose value is looked at, and where flaws go.
 struct Place<'a> {
     field: &'a Field,
-    pointer: &'a str,
+    pointer: Arguments<'a>,
     item: Option<usize>,
     flaws: &'a mut Vec<Flaw>,
 }
@@ -43,16 +43,16 @@ impl Place<'_> {
             Some(item) => {
                 Flaw::pointer(format!("{}/{item}", self.pointer), code, format!("item {item} of {name} {what}"))
             }
-            None => Flaw::pointer(self.pointer, code, format!("{name} {what}")),
+            None => Flaw::pointer(self.pointer.to_string(), code, format!("{name} {what}")),
         };
         self.flaws.push(flaw);
     }
 }
 
 /// Reads the JSON value of a field. None where it has flaws, which are added to `flaws` under `pointer` (items under
-/// `pointer/0`, …). Null is [`Value::Null`], whether the field is required or not: see [`check_required`]; a `many`
+/// `pointer/0`, …); it is written out only then. Null is [`Value::Null`], whether the field is required or not: see [`check_required`]; a `many`
 /// reference, which is never null, becomes the empty list.
-pub fn accept_field(field: &Field, json: &Json, pointer: &str, flaws: &mut Vec<Flaw>) -> Option<Value> {
+pub fn accept_field(field: &Field, json: &Json, pointer: Arguments<'_>, flaws: &mut Vec<Flaw>) -> Option<Value> {
     let mut place = Place { field, pointer, item: None, flaws };
     if json.is_null() {
         return Some(if field.is_many() { Value::List(Vec::new()) } else { Value::Null });
@@ -64,15 +64,15 @@ pub fn accept_field(field: &Field, json: &Json, pointer: &str, flaws: &mut Vec<F
 }
 
 /// Notes a flaw where a required field has no value: null, or no id at all in a `many` reference.
-pub fn check_required(field: &Field, value: &Value, pointer: &str, flaws: &mut Vec<Flaw>) {
+pub fn check_required(field: &Field, value: &Value, pointer: Arguments<'_>, flaws: &mut Vec<Flaw>) {
     if !field.required {
         return;
     }
     let name = &field.name;
     if value.is_null() {
-        flaws.push(Flaw::pointer(pointer, "required", format!("{name} is required")));
+        flaws.push(Flaw::pointer(pointer.to_string(), "required", format!("{name} is required")));
     } else if field.is_many() && value.items().is_empty() {
-        flaws.push(Flaw::pointer(pointer, "required", format!("{name} needs at least one id")));
+        flaws.push(Flaw::pointer(pointer.to_string(), "required", format!("{name} needs at least one id")));
     }
 }
 

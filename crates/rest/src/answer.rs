@@ -20,42 +20,45 @@ impl Form {
     }
 
     /// The answer, so that it can be kept.
-    pub(crate) fn encode(&self, done: &Done) -> Kept {
+    pub(crate) fn encode(&self, done: Done) -> Kept {
         let mut head = Vec::new();
         let mut add = |name: &str, value: String| head.push((name.to_owned(), value));
+        let (is_gone, is_batch) = (matches!(done, Done::Gone), matches!(done, Done::Batch(_)));
         let (status, body) = match done {
             Done::One(answer) => {
                 if answer.created {
                     add("location", format!("/api/{}/{}", self.resource, answer.id));
                 }
-                add("etag", answer.tag.clone());
-                (if answer.created { 201 } else { 200 }, answer.body.clone())
+                add("etag", answer.tag);
+                (if answer.created { 201 } else { 200 }, answer.body)
             }
-            Done::Several { body, created } => (if *created { 201 } else { 200 }, body.clone()),
+            Done::Several { body, created } => (if created { 201 } else { 200 }, body),
             Done::Count(count) => (200, format!("{{\"count\":{count}}}").into_bytes()),
             Done::Gone => (204, Vec::new()),
-            Done::Batch(outcomes) => (200, self.results(outcomes)),
+            Done::Batch(outcomes) => (200, self.results(&outcomes)),
         };
-        if !self.minimal || matches!(done, Done::Gone) {
+        if !self.minimal || is_gone {
             if status != 204 {
                 add("content-type", "application/json".to_owned());
             }
             return Kept { status, head, body };
         }
         add("preference-applied", "return=minimal".to_owned());
-        match (done, status) {
+        match status {
             // The statuses of a batch are worth an answer; the records in it are left out.
-            (Done::Batch(_), _) => {
+            _ if is_batch => {
                 add("content-type", "application/json".to_owned());
                 Kept { status, head, body }
             }
-            (_, 200) => Kept { status: 204, head, body: Vec::new() },
+            200 => Kept { status: 204, head, body: Vec::new() },
             _ => Kept { status, head, body: Vec::new() },
         }
     }
 
     fn results(&self, outcomes: &[Option<engine::Answer>]) -> Vec<u8> {
-        let mut out = b"{\"results\":[".to_vec();
+        let size: usize = outcomes.iter().flatten().map(|answer| answer.body.len() + 80).sum();
+        let mut out = Vec::with_capacity(size + 16);
+        out.extend_from_slice(b"{\"results\":[");
         for (number, outcome) in outcomes.iter().enumerate() {
             if number > 0 {
                 out.push(b',');

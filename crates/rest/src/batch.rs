@@ -159,12 +159,12 @@ fn not_allowed(detail: String, allow: &'static str) -> Problem {
 }
 
 fn text(members: &mut Map<String, Json>, name: &str, at: &str, flaws: &mut Vec<Flaw>) -> Option<String> {
-    let pointer = format!("{at}/{name}");
-    match members.remove(name) {
+    let (code, detail) = match members.remove(name) {
         Some(Json::String(text)) => return Some(text),
-        Some(_) => flaws.push(Flaw::pointer(pointer, "type", format!("{name} must be a string"))),
-        None => flaws.push(Flaw::pointer(pointer, "required", format!("{name} is required"))),
-    }
+        Some(_) => ("type", format!("{name} must be a string")),
+        None => ("required", format!("{name} is required")),
+    };
+    flaws.push(Flaw::pointer(format!("{at}/{name}"), code, detail));
     None
 }
 

@@ -26,7 +26,8 @@ pub(crate) async fn create(
         request.charge(records.len())?;
     }
     let task = Task::Create { resource, body: &body, upsert: upsert.as_deref() };
-    once::write(engine, request, task, Some(&body), Form::of(request.headers, resource)).await
+    let named = once::digest_if_named(request, &body);
+    once::write(engine, request, task, named, Form::of(request.headers, resource)).await
 }
 
 /// `POST /api/batch`
@@ -34,10 +35,11 @@ pub(crate) async fn batch(engine: &Engine, request: &mut Request<'_>) -> Result<
     json_accepted(request)?;
     query::none(request.query)?;
     let body = request.json(JSON, ACCEPT).await?;
-    let steps = batch::read(body.clone())?;
-    let calls: Vec<_> = steps.iter().map(|step| (step.method(), step.path())).collect();
-    request.charge_each(calls.iter().map(|(method, path)| (*method, path.as_str())))?;
-    once::write(engine, request, Task::Batch(steps), Some(&body), Form::of(request.headers, "")).await
+    let named = once::digest_if_named(request, &body);
+    let steps = batch::read(body)?;
+    // Where nothing is charged, no path is written out.
+    request.charge_each(steps.iter().map(|step| (step.method(), step.path())))?;
+    once::write(engine, request, Task::Batch(steps), named, Form::of(request.headers, "")).await
 }
 
 /// `PUT /api/{resource}/{id}`
@@ -65,7 +67,8 @@ pub(crate) async fn patch(
     let precondition = preconditions::of_write(request)?;
     let body = request.json(PATCH, ACCEPT_PATCH).await?;
     let task = Task::Patch { target, body: &body, precondition };
-    once::write(engine, request, task, Some(&body), Form::of(request.headers, target.resource)).await
+    let named = once::digest_if_named(request, &body);
+    once::write(engine, request, task, named, Form::of(request.headers, target.resource)).await
 }
 
 /// `PATCH /api/{resource}?filter=…`; none without a filter.
@@ -79,7 +82,8 @@ pub(crate) async fn patch_matching(
     no_precondition(request)?;
     let body = request.json(PATCH, ACCEPT_PATCH).await?;
     let task = Task::PatchMatching { resource, query, body: &body };
-    let answer = once::write(engine, request, task, Some(&body), Form::of(request.headers, resource)).await;
+    let named = once::digest_if_named(request, &body);
+    let answer = once::write(engine, request, task, named, Form::of(request.headers, resource)).await;
     answer.map_err(|problem| web::suggest(problem, &["filter"])).map(Some)
 }
 

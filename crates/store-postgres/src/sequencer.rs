@@ -39,6 +39,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Commits that come within this time are numbered together.
 const GATHER: Duration = Duration::from_millis(2);
+/// The same on a busy database.
+const LONGEST_GATHER: Duration = Duration::from_millis(20);
 /// Entries that one transaction numbers.
 const BATCH: i64 = 1000;
 
@@ -178,15 +180,19 @@ async fn session(
         if waiting {
             number_all(&client, &texts, publish).await?;
         }
-        let stopped = tokio::select! {
-            () = wake.notified() => {
-                number_all(&client, &texts, publish).await?;
-                sleep(GATHER).await;
-                false
+        // While this process writes, each numbering finds all that there is, so one looks only after a pause.
+        let stopped = loop {
+            tokio::select! {
+                () = wake.notified() => {
+                    let begun = Instant::now();
+                    number_all(&client, &texts, publish).await?;
+                    // Each numbering waits for the disk, as the writes do: at most half of the time is left to it.
+                    sleep(begun.elapsed().clamp(GATHER, LONGEST_GATHER)).await;
+                }
+                () = told.notified() => break false,
+                () = sleep(TICK) => break false,
+                () = stop.notified() => break true,
             }
-            () = told.notified() => false,
-            () = sleep(TICK) => false,
-            () = stop.notified() => true,
         };
         if stopped {
             number_all(&client, &texts, publish).await?;

@@ -12,7 +12,7 @@ use tokio_postgres::types::Type;
 use crate::{
     connection::Text,
     migrate::ddl::{literal, quote},
-    value::{column_type, shape_type},
+    value::{array, column_type, shape_type},
 };
 
 /// The sequence of revisions, which the log's ids are drawn from, too.
@@ -27,12 +27,18 @@ pub(crate) struct Statements {
 /// The texts for one resource.
 #[derive(Debug)]
 pub(crate) struct ResourceStatements {
-    /// Columns and revision of one record, locked to be changed: `$1` is its id.
+    /// Columns and revision of one record, and 1, locked to be changed: `$1` is its id.
     pub(crate) fetch: Text,
     /// The same, locked to be deleted.
     pub(crate) fetch_to_remove: Text,
-    /// The `many` references of one record: `$1` is its id. None where the resource has none.
-    pub(crate) lists: Option<Text>,
+    /// Columns and revision of the records with the ids `$1`, and the place of each among them, from 1, locked to be changed.
+    pub(crate) fetch_all: Text,
+    /// The same, locked to be deleted.
+    pub(crate) fetch_all_to_remove: Text,
+    /// The `many` references of one record: `$1` is its id. To be asked only where the resource has some.
+    pub(crate) lists: Text,
+    /// The same of the ids `$1`, a row for each, in their order.
+    pub(crate) lists_of_all: Text,
     /// Inserts a record with the id it brings: columns, lists, time, actor, request, the record as JSON.
     pub(crate) create: Text,
     /// The same with the next serial number: no id, and the JSON begins after the id.
@@ -79,18 +85,37 @@ impl ResourceStatements {
         let id = shape_type(resource.get(Resource::ID).shape);
         let columns: Vec<FieldIndex> = resource.indices().filter(|field| !resource.get(*field).is_many()).collect();
         let many: Vec<FieldIndex> = resource.indices().filter(|field| resource.get(*field).is_many()).collect();
-        let selected: Vec<String> = columns.iter().map(|field| quote(&resource.get(*field).name)).collect();
+        let selected: Vec<String> =
+            columns.iter().map(|field| format!("t.{}", quote(&resource.get(*field).name))).collect();
+        let selected = format!("{}, t.\"_rev\"", selected.join(", "));
         let fetch = |lock: &str| Text {
-            sql: format!("SELECT {}, \"_rev\" FROM {table} WHERE \"id\" = $1 FOR {lock}", selected.join(", ")),
+            sql: format!("SELECT {selected}, 1::bigint FROM {table} AS t WHERE t.\"id\" = $1 FOR {lock}"),
             types: vec![id.clone()],
         };
-        let lists: Vec<String> = many.iter().map(|field| gather(resource, *field, "$1")).collect();
+        // In this order they are locked, too.
+        let fetch_all = |lock: &str| Text {
+            sql: format!(
+                "SELECT {selected}, wanted.place FROM unnest($1) WITH ORDINALITY AS wanted(id, place) \
+                 JOIN {table} AS t ON t.\"id\" = wanted.id ORDER BY wanted.place FOR {lock} OF t"
+            ),
+            types: vec![array(&id)],
+        };
+        let lists = |owner: &str, from: &str, id: Type| {
+            let lists: Vec<String> = many.iter().map(|field| gather(resource, *field, owner)).collect();
+            Text { sql: format!("SELECT {}{from}", lists.join(", ")), types: vec![id] }
+        };
         let sequence = literal(&quote(&names::sequence(&resource.name)));
         Self {
             fetch: fetch("NO KEY UPDATE"),
             fetch_to_remove: fetch("UPDATE"),
-            lists: (!many.is_empty())
-                .then(|| Text { sql: format!("SELECT {}", lists.join(", ")), types: vec![id.clone()] }),
+            fetch_all: fetch_all("NO KEY UPDATE"),
+            fetch_all_to_remove: fetch_all("UPDATE"),
+            lists: lists("$1", "", id.clone()),
+            lists_of_all: lists(
+                "wanted.id",
+                " FROM unnest($1) WITH ORDINALITY AS wanted(id, place) ORDER BY wanted.place",
+                array(&id),
+            ),
             create: create(resource, &columns, &many, None),
             create_next: create(resource, &columns, &many, Some(&format!("nextval({sequence})"))),
             pass_over: Text {

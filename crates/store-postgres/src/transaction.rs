@@ -181,7 +181,7 @@ fn from_detail(resource: &Resource, failure: &DbError) -> Vec<FieldIndex> {
     columns.unwrap_or("").split(", ").filter_map(|name| resource.field(name.trim_matches('"'))).collect()
 }
 
-fn text(text: Option<String>) -> Parameter {
+fn text_or_null(text: Option<String>) -> Parameter {
     Parameter(text.map_or(Value::Null, Value::text))
 }
 
@@ -200,6 +200,30 @@ fn gone() -> Problem {
     Problem::internal("a record that was locked is not there")
 }
 
+/// The columns that a change of these fields writes.
+fn columns_of(declared: &Resource, changed: &[FieldIndex]) -> Vec<FieldIndex> {
+    let mut fields: Vec<FieldIndex> = changed.iter().copied().filter(|field| !declared.get(*field).is_many()).collect();
+    if let Some(stamp) = declared.kept(model::Origin::UpdatedAt).filter(|stamp| !fields.contains(stamp)) {
+        fields.push(stamp);
+    }
+    fields
+}
+
+/// The values of the statement that changes these columns of a record and writes the entry in the log.
+fn alteration(declared: &Resource, change: &Change<'_>, columns: &[FieldIndex], caller: &Caller) -> Vec<Parameter> {
+    let line = LogLine {
+        before: Some(change.before),
+        after: Some(change.after),
+        changed: change.fields,
+        ..PgTx::line(declared, Action::Updated, caller)
+    };
+    std::iter::once(Parameter(change.after.id().clone()))
+        .chain(who(caller))
+        .chain([line.changed_names(), line.before_json(), line.after_json()].map(text_or_null))
+        .chain(columns.iter().map(|field| Parameter(change.after.get(*field).clone())))
+        .collect()
+}
+
 /// The statement that inserts a record and its entry in the log.
 fn creation<'a>(texts: &'a ResourceStatements, declared: &Resource, record: &Record, caller: &Caller) -> Step<'a> {
     let given = !record.id().is_null();
@@ -212,7 +236,7 @@ fn creation<'a>(texts: &'a ResourceStatements, declared: &Resource, record: &Rec
     let columns = texts.columns.iter().filter(|field| given || **field != Resource::ID);
     let fields = columns.copied().chain(texts.many.iter().map(|many| many.field));
     let values = fields.map(|field| Parameter(record.get(field).clone()));
-    let values = values.chain(who(caller)).chain([text(after)]).collect();
+    let values = values.chain(who(caller)).chain([text_or_null(after)]).collect();
     Step { text: if given { &texts.create } else { &texts.create_next }, values }
 }
 
@@ -226,30 +250,29 @@ impl Tx for PgTx {
     ) -> Result<Option<Record>, Problem> {
         let texts = statements(catalog);
         let texts = texts.of(resource);
-        let declared = catalog.schema.get(resource);
         let row = match purpose {
             Purpose::Change => &texts.fetch,
             Purpose::Remove => &texts.fetch_to_remove,
         };
-        let mut steps = vec![Step { text: row, values: vec![Parameter(id.clone())] }];
-        // A statement of their own sees the lists as they are once the row is locked.
-        steps.extend(texts.lists.as_ref().map(|lists| Step { text: lists, values: vec![Parameter(id.clone())] }));
-        let results = self.run(&steps).await.map_err(|error| problem(&error))?;
-        let record = || -> Result<Option<Record>, Error> {
-            let Some(row) = results.first().and_then(|rows| rows.first()) else { return Ok(None) };
-            let mut record = Record::empty(declared.fields.len());
-            for (position, field) in texts.columns.iter().enumerate() {
-                record.set(*field, value::read(declared.get(*field).shape, row, position)?);
-            }
-            record.revision = row.try_get(texts.columns.len())?;
-            if let Some(row) = results.get(1).and_then(|rows| rows.first()) {
-                for (position, many) in texts.many.iter().enumerate() {
-                    record.set(many.field, value::read(declared.get(many.field).shape, row, position)?);
-                }
-            }
-            Ok(Some(record))
+        let found = self.read(catalog.schema.get(resource), texts, [row, &texts.lists], Parameter(id.clone())).await?;
+        Ok(found.into_iter().next())
+    }
+
+    async fn fetch_all(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        ids: &[Value],
+        purpose: Purpose,
+    ) -> Result<Vec<Record>, Problem> {
+        let texts = statements(catalog);
+        let texts = texts.of(resource);
+        let rows = match purpose {
+            Purpose::Change => &texts.fetch_all,
+            Purpose::Remove => &texts.fetch_all_to_remove,
         };
-        record().map_err(|error| problem(&error))
+        let ids = Parameter(Value::List(ids.to_vec()));
+        self.read(catalog.schema.get(resource), texts, [rows, &texts.lists_of_all], ids).await
     }
 
     async fn holds(
@@ -267,15 +290,22 @@ impl Tx for PgTx {
         query::verdict(&rows).map_err(|error| problem(&error))
     }
 
-    async fn create(
+    /// One question for each record, all of them in one round trip.
+    async fn holds_all(
         &mut self,
-        catalog: &Catalog,
-        resource: ResourceIndex,
-        record: &mut Record,
+        plan: &WritePlan,
+        condition: &Condition,
         caller: &Caller,
-    ) -> Result<(), Problem> {
-        let one = std::slice::from_mut(record);
-        self.create_all(catalog, resource, one, caller).await.map_err(|(_, problem)| problem)
+        records: &[Record],
+    ) -> Result<Vec<bool>, Problem> {
+        let Some(first) = records.first() else { return Ok(Vec::new()) };
+        let question = query::question(plan, condition, Some(first), None);
+        let values = |record| question.values(&[], &query::question_facts(caller, Some(record), None));
+        let steps = records.iter().map(|record| Step { text: &question.text, values: values(record) });
+        let steps: Vec<Step<'_>> = steps.collect();
+        let results = self.run(&steps).await.map_err(|error| problem(&error))?;
+        let verdicts: Result<Vec<bool>, Error> = results.iter().map(|rows| query::verdict(rows)).collect();
+        verdicts.map_err(|error| problem(&error))
     }
 
     /// One statement for each record, all of them in one round trip.
@@ -283,7 +313,7 @@ impl Tx for PgTx {
         &mut self,
         catalog: &Catalog,
         resource: ResourceIndex,
-        records: &mut [Record],
+        records: &mut [&mut Record],
         caller: &Caller,
     ) -> Result<(), (usize, Problem)> {
         if records.is_empty() {
@@ -326,67 +356,84 @@ impl Tx for PgTx {
         Ok(())
     }
 
-    async fn change(
+    /// One statement for each record, and two for each of its lists that change, all of them in one round trip.
+    async fn change_all(
         &mut self,
         catalog: &Catalog,
         resource: ResourceIndex,
-        change: Change<'_>,
+        changes: &mut [Change<'_>],
         caller: &Caller,
-    ) -> Result<(), Problem> {
-        let Change { before, after, fields: changed } = change;
+    ) -> Result<(), (usize, Problem)> {
         let declared = catalog.schema.get(resource);
         let texts = statements(catalog);
         let texts = texts.of(resource);
-        let mut fields: Vec<FieldIndex> =
-            changed.iter().copied().filter(|field| !declared.get(*field).is_many()).collect();
-        if let Some(stamp) = declared.kept(model::Origin::UpdatedAt).filter(|stamp| !fields.contains(stamp)) {
-            fields.push(stamp);
+        // Most of them change the same fields.
+        let mut updates: Vec<(Vec<FieldIndex>, Text)> = Vec::new();
+        let mut chosen = Vec::with_capacity(changes.len());
+        for change in &*changes {
+            let fields = columns_of(declared, change.fields);
+            let known = updates.iter().position(|(known, _)| *known == fields);
+            chosen.push(known.unwrap_or(updates.len()));
+            if known.is_none() {
+                let text = ResourceStatements::change(declared, &fields);
+                updates.push((fields, text));
+            }
         }
-        let line = LogLine {
-            before: Some(before),
-            after: Some(after),
-            changed,
-            ..Self::line(declared, Action::Updated, caller)
-        };
-        let statement = ResourceStatements::change(declared, &fields);
-        let id = Parameter(after.id().clone());
-        let values = std::iter::once(id.clone())
-            .chain(who(caller))
-            .chain([text(line.changed_names()), text(line.before_json()), text(line.after_json())])
-            .chain(fields.iter().map(|field| Parameter(after.get(*field).clone())))
-            .collect();
-        let mut steps = vec![Step { text: &statement, values }];
-        for many in texts.many.iter().filter(|many| changed.contains(&many.field)) {
-            steps.push(Step { text: &many.clear, values: vec![id.clone()] });
-            let values = vec![id.clone(), Parameter(after.get(many.field).clone())];
-            steps.push(Step { text: &many.insert, values });
+        let mut steps = Vec::with_capacity(changes.len());
+        // The place of each change's first statement.
+        let mut first = Vec::with_capacity(changes.len());
+        for (change, chosen) in changes.iter().zip(chosen) {
+            let (fields, text) = &updates[chosen];
+            first.push(steps.len());
+            steps.push(Step { text, values: alteration(declared, change, fields, caller) });
+            let id = Parameter(change.after.id().clone());
+            for many in texts.many.iter().filter(|many| change.fields.contains(&many.field)) {
+                steps.push(Step { text: &many.clear, values: vec![id.clone()] });
+                let values = vec![id.clone(), Parameter(change.after.get(many.field).clone())];
+                steps.push(Step { text: &many.insert, values });
+            }
+        }
+        if steps.is_empty() {
+            return Ok(());
         }
         let results = match self.write(&steps).await {
             Ok(results) => results,
-            Err((_, error)) => {
+            Err((step, error)) => {
+                let place = first.partition_point(|first| *first <= step.unwrap_or(0)) - 1;
                 let refused = self.refuse(catalog, resource, true, &error);
-                return Err(self.with_all_missing(catalog, declared, after, refused).await);
+                return Err((place, self.with_all_missing(catalog, declared, changes[place].after, refused).await));
             }
         };
-        let (revision, _) =
-            made(results.first().map_or(&[][..], Vec::as_slice)).map_err(|error| problem(&error))?.ok_or_else(gone)?;
-        after.revision = revision;
+        for (place, change) in changes.iter_mut().enumerate() {
+            let made = made(results.get(first[place]).map_or(&[][..], Vec::as_slice));
+            let made = made.map_err(|error| problem(&error)).and_then(|made| made.ok_or_else(gone));
+            (change.after.revision, _) = made.map_err(|problem| (place, problem))?;
+        }
         Ok(())
     }
 
-    async fn remove(
+    /// One statement for each record, all of them in one round trip.
+    async fn remove_all(
         &mut self,
         catalog: &Catalog,
         resource: ResourceIndex,
-        record: &Record,
+        records: &[&Record],
         caller: &Caller,
     ) -> Result<(), Problem> {
         let declared = catalog.schema.get(resource);
         let texts = statements(catalog);
-        let before = LogLine { before: Some(record), ..Self::line(declared, Action::Deleted, caller) }.before_json();
-        let values = std::iter::once(Parameter(record.id().clone())).chain(who(caller)).chain([text(before)]).collect();
+        let text = &texts.of(resource).remove;
+        let removal = |record: &&Record| {
+            let line = LogLine { before: Some(*record), ..Self::line(declared, Action::Deleted, caller) };
+            let id = std::iter::once(Parameter(record.id().clone()));
+            Step { text, values: id.chain(who(caller)).chain([text_or_null(line.before_json())]).collect() }
+        };
+        let steps: Vec<Step<'_>> = records.iter().map(removal).collect();
+        if steps.is_empty() {
+            return Ok(());
+        }
         // A cascade ends with the record that was asked for, but does not say so: the commit is said apart.
-        let results = self.run(&[Step { text: &texts.of(resource).remove, values }]).await;
+        let results = self.run(&steps).await;
         results.map(|_| ()).map_err(|error| {
             if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) {
                 // Somebody has referred to it since its referrers were looked up: they are looked up again.
@@ -470,6 +517,29 @@ impl Tx for PgTx {
         self.ids(&statement, values, referring.get(Resource::ID).shape).await
     }
 
+    async fn referred(
+        &mut self,
+        catalog: &Catalog,
+        from: ResourceIndex,
+        field: FieldIndex,
+        targets: &[Value],
+    ) -> Result<Vec<Value>, Problem> {
+        let referring = catalog.schema.get(from);
+        let (table, reference, id) = match referring.get(field).is_many() {
+            true => (join_table(referring, field), "target".to_owned(), "owner"),
+            false => (quote(&referring.name), quote(&referring.get(field).name), "\"id\""),
+        };
+        let itself = referring.get(field).target() == Some(from);
+        let own = if itself { format!(" AND r.{id} <> wanted.id") } else { String::new() };
+        let sql = format!(
+            "SELECT wanted.id FROM unnest($1) AS wanted(id) \
+             WHERE EXISTS (SELECT 1 FROM {table} AS r WHERE r.{reference} = wanted.id{own})"
+        );
+        let shape = referring.get(field).shape;
+        let statement = Text { sql, types: vec![value::array(&value::shape_type(shape))] };
+        self.ids(&statement, vec![Parameter(Value::List(targets.to_vec()))], shape).await
+    }
+
     async fn another_has_role(
         &mut self,
         catalog: &Catalog,
@@ -518,6 +588,40 @@ impl Tx for PgTx {
 }
 
 impl PgTx {
+    /// Reads records by a statement that locks their rows, and by another one their lists.
+    async fn read(
+        &mut self,
+        declared: &Resource,
+        texts: &ResourceStatements,
+        [rows, lists]: [&Text; 2],
+        ids: Parameter,
+    ) -> Result<Vec<Record>, Problem> {
+        let mut steps = vec![Step { text: rows, values: vec![ids.clone()] }];
+        if !texts.many.is_empty() {
+            // A statement of their own sees the lists as they are once the rows are locked.
+            steps.push(Step { text: lists, values: vec![ids] });
+        }
+        let results = self.run(&steps).await.map_err(|error| problem(&error))?;
+        let lists = results.get(1);
+        let record = |row: &Row| -> Result<Record, Error> {
+            let mut record = Record::empty(declared.fields.len());
+            for (position, field) in texts.columns.iter().enumerate() {
+                record.set(*field, value::read(declared.get(*field).shape, row, position)?);
+            }
+            record.revision = row.try_get(texts.columns.len())?;
+            let place: i64 = row.try_get(texts.columns.len() + 1)?;
+            let lists = lists.and_then(|lists| lists.get(usize::try_from(place - 1).ok()?));
+            if let Some(row) = lists {
+                for (position, many) in texts.many.iter().enumerate() {
+                    record.set(many.field, value::read(declared.get(many.field).shape, row, position)?);
+                }
+            }
+            Ok(record)
+        };
+        let records: Result<Vec<Record>, Error> = results.first().into_iter().flatten().map(record).collect();
+        records.map_err(|error| problem(&error))
+    }
+
     /// The ids that a statement yields.
     async fn ids(&mut self, text: &Text, values: Vec<Parameter>, shape: Shape) -> Result<Vec<Value>, Problem> {
         let results = self.run(&[Step { text, values }]).await.map_err(|error| problem(&error))?;

@@ -65,7 +65,8 @@ pub(crate) fn bound_type(of: &Type) -> Kept {
     }
 }
 
-fn array(item: &Kept) -> Kept {
+/// The type of lists of such items.
+pub(crate) fn array(item: &Kept) -> Kept {
     match *item {
         Kept::BOOL => Kept::BOOL_ARRAY,
         Kept::INT8 => Kept::INT8_ARRAY,

@@ -7,7 +7,7 @@ use rules::{
     Catalog, Condition,
     plan::{Read, WritePlan},
 };
-use rusqlite::{Connection, params_from_iter, types::Value as Kept};
+use rusqlite::{CachedStatement, Connection, params_from_iter, types::Value as Kept};
 use store::{Change, LogLine, Outcome, Purpose, Statement, Tx, refusal};
 
 use crate::{
@@ -28,7 +28,7 @@ fn statements(catalog: &Catalog) -> Arc<Statements> {
     catalog.prepared.get_or_make(|| Statements::new(&catalog.schema))
 }
 
-impl SqliteTx<'_> {
+impl<'a> SqliteTx<'a> {
     fn run(&self, sql: &str, values: impl IntoIterator<Item = Kept>) -> rusqlite::Result<usize> {
         self.connection.prepare_cached(sql)?.execute(params_from_iter(values))
     }
@@ -42,6 +42,25 @@ impl SqliteTx<'_> {
             outcomes.push(outcome);
         }
         Ok(outcomes)
+    }
+
+    /// Reads records one by one: with the database in this process, a statement that is prepared once costs no more than one
+    /// that names them all.
+    fn read(&self, catalog: &Catalog, resource: ResourceIndex, ids: &[Value]) -> rusqlite::Result<Vec<Record>> {
+        let texts = statements(catalog);
+        let fields = &catalog.schema.get(resource).fields;
+        let mut statement = self.connection.prepare_cached(&texts.of(resource).fetch)?;
+        let mut records = Vec::with_capacity(ids.len());
+        for id in ids {
+            let mut rows = statement.query([value::bind(id)])?;
+            let Some(row) = rows.next()? else { continue };
+            let mut values = Vec::with_capacity(fields.len());
+            for (position, field) in fields.iter().enumerate() {
+                values.push(value::read(field.shape, field.is_list(), row.get_ref(position)?));
+            }
+            records.push(Record { values, revision: row.get(fields.len())? });
+        }
+        Ok(records)
     }
 
     fn ids(
@@ -114,11 +133,12 @@ impl SqliteTx<'_> {
         &mut self,
         catalog: &Catalog,
         resource: ResourceIndex,
-        texts: &ResourceStatements,
+        insertion: &mut Insertion<'_>,
         record: &mut Record,
         caller: &Caller,
     ) -> Result<(), Problem> {
         let declared = catalog.schema.get(resource);
+        let texts = insertion.texts;
         match record.id() {
             Value::Integer(id) if declared.identity.is_some() => {
                 let brought = self.sequences.brought(self.connection, &declared.name, *id);
@@ -132,111 +152,21 @@ impl SqliteTx<'_> {
             _ => {}
         }
         record.revision = self.sequences.next_revision();
-        self.insert(texts, record)
+        insertion
+            .insert(record)
             .and_then(|()| self.insert_many(texts, record, None))
             .map_err(|error| self.refuse(catalog, resource, record, &error))?;
         let action = Action::Created;
         let line = LogLine { resource: declared, action, caller, before: None, after: Some(record), changed: &[] };
-        self.append(record.revision, &line)
+        insertion.log.append(record.revision, &line)
     }
 
-    fn insert(&self, texts: &ResourceStatements, record: &Record) -> rusqlite::Result<()> {
-        let mut insert = self.connection.prepare_cached(&texts.insert)?;
-        for (place, field) in texts.columns.iter().enumerate() {
-            insert.raw_bind_parameter(place + 1, value::bind(record.get(*field)))?;
-        }
-        insert.raw_bind_parameter(texts.columns.len() + 1, record.revision)?;
-        insert.raw_execute().map(|_| ())
-    }
-
-    fn append(&self, revision: i64, line: &LogLine<'_>) -> Result<(), Problem> {
-        const APPEND: &str = "INSERT INTO _events \
-            (seq, time, resource, action, record, revision, actor, request, changed, before, after) \
-            VALUES (?1, ?2, ?3, ?4, ?5, ?1, ?6, ?7, ?8, ?9, ?10)";
-        let append = || -> rusqlite::Result<()> {
-            self.connection.prepare_cached(APPEND)?.execute(rusqlite::params![
-                revision,
-                line.caller.now,
-                line.resource.name,
-                line.action.number(),
-                line.id(),
-                line.caller.identity.actor,
-                &*line.caller.request_id,
-                line.changed_names(),
-                line.before_json(),
-                line.after_json(),
-            ])?;
-            Ok(())
-        };
-        append().map_err(|error| problem(&error))
-    }
-}
-
-impl Tx for SqliteTx<'_> {
-    async fn fetch(
+    fn change_one(
         &mut self,
         catalog: &Catalog,
         resource: ResourceIndex,
-        id: &Value,
-        _purpose: Purpose,
-    ) -> Result<Option<Record>, Problem> {
-        let texts = statements(catalog);
-        let fetch = || -> rusqlite::Result<Option<Record>> {
-            let mut statement = self.connection.prepare_cached(&texts.of(resource).fetch)?;
-            let mut rows = statement.query([value::keep(id)])?;
-            let Some(row) = rows.next()? else { return Ok(None) };
-            let fields = &catalog.schema.get(resource).fields;
-            let mut values = Vec::with_capacity(fields.len());
-            for (position, field) in fields.iter().enumerate() {
-                values.push(value::read(field.shape, field.is_list(), row.get_ref(position)?));
-            }
-            Ok(Some(Record { values, revision: row.get(fields.len())? }))
-        };
-        fetch().map_err(|error| problem(&error))
-    }
-
-    async fn holds(
-        &mut self,
-        plan: &WritePlan,
-        condition: &Condition,
-        caller: &Caller,
-        record: Option<&Record>,
-        new: Option<&Record>,
-    ) -> Result<bool, Problem> {
-        query::holds(self.connection, plan, condition, caller, record, new).map_err(|error| problem(&error))
-    }
-
-    async fn create(
-        &mut self,
-        catalog: &Catalog,
-        resource: ResourceIndex,
-        record: &mut Record,
-        caller: &Caller,
-    ) -> Result<(), Problem> {
-        let texts = statements(catalog);
-        self.create_one(catalog, resource, texts.of(resource), record, caller)
-    }
-
-    async fn create_all(
-        &mut self,
-        catalog: &Catalog,
-        resource: ResourceIndex,
-        records: &mut [Record],
-        caller: &Caller,
-    ) -> Result<(), (usize, Problem)> {
-        let texts = statements(catalog);
-        for (place, record) in records.iter_mut().enumerate() {
-            let made = self.create_one(catalog, resource, texts.of(resource), record, caller);
-            made.map_err(|problem| (place, problem))?;
-        }
-        Ok(())
-    }
-
-    async fn change(
-        &mut self,
-        catalog: &Catalog,
-        resource: ResourceIndex,
-        change: Change<'_>,
+        texts: &ResourceStatements,
+        (change, log): (&mut Change<'_>, &mut Log<'_>),
         caller: &Caller,
     ) -> Result<(), Problem> {
         let Change { before, after, fields: changed } = change;
@@ -255,29 +185,152 @@ impl Tx for SqliteTx<'_> {
         let values = [value::keep(after.id()), Kept::Integer(after.revision)]
             .into_iter()
             .chain(fields.iter().map(|field| value::keep(after.get(*field))));
-        let texts = statements(catalog);
         self.run(&sql, values)
-            .and_then(|_| self.insert_many(texts.of(resource), after, Some(changed)))
+            .and_then(|_| self.insert_many(texts, after, Some(changed)))
             .map_err(|error| self.refuse(catalog, resource, after, &error))?;
         let action = Action::Updated;
         let line = LogLine { resource: declared, action, caller, before: Some(before), after: Some(after), changed };
-        self.append(after.revision, &line)
+        log.append(after.revision, &line)
     }
 
-    async fn remove(
+    /// The statement that writes an entry of the log.
+    fn log(&self) -> Result<Log<'a>, Problem> {
+        const APPEND: &str = "INSERT INTO _events \
+            (seq, time, resource, action, record, revision, actor, request, changed, before, after) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?1, ?6, ?7, ?8, ?9, ?10)";
+        self.connection.prepare_cached(APPEND).map(Log).map_err(|error| problem(&error))
+    }
+}
+
+/// What inserts records of a resource, and their entries in the log.
+struct Insertion<'a> {
+    texts: &'a ResourceStatements,
+    statement: CachedStatement<'a>,
+    log: Log<'a>,
+}
+
+impl<'a> Insertion<'a> {
+    fn prepare(transaction: &SqliteTx<'a>, texts: &'a ResourceStatements) -> Result<Self, Problem> {
+        let statement = transaction.connection.prepare_cached(&texts.insert).map_err(|error| problem(&error))?;
+        Ok(Self { texts, statement, log: transaction.log()? })
+    }
+
+    fn insert(&mut self, record: &Record) -> rusqlite::Result<()> {
+        for (place, field) in self.texts.columns.iter().enumerate() {
+            self.statement.raw_bind_parameter(place + 1, value::bind(record.get(*field)))?;
+        }
+        self.statement.raw_bind_parameter(self.texts.columns.len() + 1, record.revision)?;
+        self.statement.raw_execute().map(|_| ())
+    }
+}
+
+/// The statement that writes an entry of the log, prepared once for all that are written together.
+struct Log<'a>(CachedStatement<'a>);
+
+impl Log<'_> {
+    fn append(&mut self, revision: i64, line: &LogLine<'_>) -> Result<(), Problem> {
+        let appended = self.0.execute(rusqlite::params![
+            revision,
+            line.caller.now,
+            line.resource.name,
+            line.action.number(),
+            line.id(),
+            line.caller.identity.actor,
+            &*line.caller.request_id,
+            line.changed_names(),
+            line.before_json(),
+            line.after_json(),
+        ]);
+        appended.map(|_| ()).map_err(|error| problem(&error))
+    }
+}
+
+impl Tx for SqliteTx<'_> {
+    async fn fetch(
         &mut self,
         catalog: &Catalog,
         resource: ResourceIndex,
-        record: &Record,
+        id: &Value,
+        _purpose: Purpose,
+    ) -> Result<Option<Record>, Problem> {
+        let found = self.read(catalog, resource, std::slice::from_ref(id)).map_err(|error| problem(&error))?;
+        Ok(found.into_iter().next())
+    }
+
+    async fn fetch_all(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        ids: &[Value],
+        _purpose: Purpose,
+    ) -> Result<Vec<Record>, Problem> {
+        self.read(catalog, resource, ids).map_err(|error| problem(&error))
+    }
+
+    async fn holds(
+        &mut self,
+        plan: &WritePlan,
+        condition: &Condition,
+        caller: &Caller,
+        record: Option<&Record>,
+        new: Option<&Record>,
+    ) -> Result<bool, Problem> {
+        query::holds(self.connection, plan, condition, caller, record, new).map_err(|error| problem(&error))
+    }
+
+    async fn create_all(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        records: &mut [&mut Record],
+        caller: &Caller,
+    ) -> Result<(), (usize, Problem)> {
+        let texts = statements(catalog);
+        let insertion = Insertion::prepare(self, texts.of(resource));
+        let mut insertion = insertion.map_err(|problem| (0, problem))?;
+        for (place, record) in records.iter_mut().enumerate() {
+            let made = self.create_one(catalog, resource, &mut insertion, record, caller);
+            made.map_err(|problem| (place, problem))?;
+        }
+        Ok(())
+    }
+
+    async fn change_all(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        changes: &mut [Change<'_>],
+        caller: &Caller,
+    ) -> Result<(), (usize, Problem)> {
+        let texts = statements(catalog);
+        let mut log = self.log().map_err(|problem| (0, problem))?;
+        for (place, change) in changes.iter_mut().enumerate() {
+            let made = self.change_one(catalog, resource, texts.of(resource), (change, &mut log), caller);
+            made.map_err(|problem| (place, problem))?;
+        }
+        Ok(())
+    }
+
+    async fn remove_all(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        records: &[&Record],
         caller: &Caller,
     ) -> Result<(), Problem> {
         let declared = catalog.schema.get(resource);
         let texts = statements(catalog);
-        self.run(&texts.of(resource).delete, [value::keep(record.id())]).map_err(|error| problem(&error))?;
-        let action = Action::Deleted;
-        let line = LogLine { resource: declared, action, caller, before: Some(record), after: None, changed: &[] };
-        let revision = self.sequences.next_revision();
-        self.append(revision, &line)
+        let delete = self.connection.prepare_cached(&texts.of(resource).delete);
+        let mut delete = delete.map_err(|error| problem(&error))?;
+        let mut log = self.log()?;
+        for record in records {
+            delete.execute([value::bind(record.id())]).map_err(|error| problem(&error))?;
+            let action = Action::Deleted;
+            let line = LogLine { resource: declared, action, caller, before: Some(record), after: None, changed: &[] };
+            let revision = self.sequences.next_revision();
+            log.append(revision, &line)?;
+        }
+        Ok(())
     }
 
     async fn own(&mut self, statement: &Statement) -> Result<Outcome, Problem> {
@@ -328,6 +381,33 @@ impl Tx for SqliteTx<'_> {
         };
         let shape = referring.get(Resource::ID).shape;
         self.ids(&sql, shape, [value::keep(target), Kept::Integer(i64::from(limit))]).map_err(|error| problem(&error))
+    }
+
+    async fn referred(
+        &mut self,
+        catalog: &Catalog,
+        from: ResourceIndex,
+        field: FieldIndex,
+        targets: &[Value],
+    ) -> Result<Vec<Value>, Problem> {
+        let referring = catalog.schema.get(from);
+        let (table, reference, id) = match referring.get(field).is_many() {
+            true => (join_table(referring, field), "target".to_owned(), "owner"),
+            false => (quote(&referring.name), quote(&referring.get(field).name), "id"),
+        };
+        let own = if referring.get(field).target() == Some(from) { format!(" AND {id} <> ?1") } else { String::new() };
+        let sql = format!("SELECT 1 FROM {table} WHERE {reference} = ?1{own}");
+        let find = || -> rusqlite::Result<Vec<Value>> {
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut found = Vec::new();
+            for target in targets {
+                if statement.exists([value::bind(target)])? {
+                    found.push(target.clone());
+                }
+            }
+            Ok(found)
+        };
+        find().map_err(|error| problem(&error))
     }
 
     async fn another_has_role(

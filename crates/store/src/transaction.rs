@@ -22,6 +22,15 @@ pub trait Tx {
         purpose: Purpose,
     ) -> Result<Option<Record>, Problem>;
 
+    /// Reads whole records in the order of these ids, and locks them; those that are not there are left out.
+    async fn fetch_all(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        ids: &[Value],
+        purpose: Purpose,
+    ) -> Result<Vec<Record>, Problem>;
+
     /// Judges a condition of the plan that leads through relations, against the state of this transaction; `record` and
     /// `new` are held in memory.
     async fn holds(
@@ -33,6 +42,21 @@ pub trait Tx {
         new: Option<&Record>,
     ) -> Result<bool, Problem>;
 
+    /// Judges such a condition about each of these records, as [`Self::holds`] would about one after another.
+    async fn holds_all(
+        &mut self,
+        plan: &WritePlan,
+        condition: &Condition,
+        caller: &Caller,
+        records: &[Record],
+    ) -> Result<Vec<bool>, Problem> {
+        let mut verdicts = Vec::with_capacity(records.len());
+        for record in records {
+            verdicts.push(self.holds(plan, condition, caller, Some(record), None).await?);
+        }
+        Ok(verdicts)
+    }
+
     /// Inserts a record with its `many` references, and logs it. The record gets its revision, and where its id is null
     /// the next serial number. A taken unique value is a 409 `conflict`, a missing target a 409 `missing-reference`.
     async fn create(
@@ -41,21 +65,18 @@ pub trait Tx {
         resource: ResourceIndex,
         record: &mut Record,
         caller: &Caller,
-    ) -> Result<(), Problem>;
+    ) -> Result<(), Problem> {
+        self.create_all(catalog, resource, &mut [record], caller).await.map_err(|(_, problem)| problem)
+    }
 
     /// Inserts records of one resource as [`Self::create`] would one after another. On an error, which of them it is about.
     async fn create_all(
         &mut self,
         catalog: &Catalog,
         resource: ResourceIndex,
-        records: &mut [Record],
+        records: &mut [&mut Record],
         caller: &Caller,
-    ) -> Result<(), (usize, Problem)> {
-        for (place, record) in records.iter_mut().enumerate() {
-            self.create(catalog, resource, record, caller).await.map_err(|problem| (place, problem))?;
-        }
-        Ok(())
-    }
+    ) -> Result<(), (usize, Problem)>;
 
     /// Writes the changed fields of a record that was fetched, and logs it. The record gets its next revision: those of a
     /// record grow in commit order.
@@ -65,7 +86,19 @@ pub trait Tx {
         resource: ResourceIndex,
         change: Change<'_>,
         caller: &Caller,
-    ) -> Result<(), Problem>;
+    ) -> Result<(), Problem> {
+        self.change_all(catalog, resource, &mut [change], caller).await.map_err(|(_, problem)| problem)
+    }
+
+    /// Writes changes of records of one resource as [`Self::change`] would one after another. On an error, which of them it
+    /// is about.
+    async fn change_all(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        changes: &mut [Change<'_>],
+        caller: &Caller,
+    ) -> Result<(), (usize, Problem)>;
 
     /// Deletes a record that was fetched and whose referrers are gone, and logs it with a revision of its own.
     async fn remove(
@@ -73,6 +106,17 @@ pub trait Tx {
         catalog: &Catalog,
         resource: ResourceIndex,
         record: &Record,
+        caller: &Caller,
+    ) -> Result<(), Problem> {
+        self.remove_all(catalog, resource, &[record], caller).await
+    }
+
+    /// Deletes records of one resource as [`Self::remove`] would one after another.
+    async fn remove_all(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        records: &[&Record],
         caller: &Caller,
     ) -> Result<(), Problem>;
 
@@ -103,6 +147,15 @@ pub trait Tx {
         field: FieldIndex,
         target: &Value,
         limit: u32,
+    ) -> Result<Vec<Value>, Problem>;
+
+    /// Which of these ids the reference (one or many) of a record of `from` names, other than the record that it is the id of.
+    async fn referred(
+        &mut self,
+        catalog: &Catalog,
+        from: ResourceIndex,
+        field: FieldIndex,
+        targets: &[Value],
     ) -> Result<Vec<Value>, Problem>;
 
     /// Whether a person other than `except` is enabled and has one of these roles. Until the transaction ends, no other one

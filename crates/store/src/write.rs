@@ -97,7 +97,7 @@ async fn make<T: Tx>(
     let own = method.map(|method| Caller { method, ..caller.clone() });
     let mut path = Path { tx, caller: own.as_ref().unwrap_or(caller), plan: &plan, marks };
     written.push(match kind {
-        OperationKind::Create { record, given } => path.create(record, &given, &Precondition::None).await?,
+        OperationKind::Create { record, given } => path.create(record, given, &Precondition::None).await?,
         OperationKind::Upsert { record, given, by } => path.upsert(record, &given, &by).await?,
         OperationKind::Replace { id, record, given, precondition, or_create } => {
             path.replace(&id, record, &given, &precondition, or_create).await?
@@ -151,22 +151,67 @@ struct Path<'a, T> {
     marks: &'a mut Marks,
 }
 
+/// A new record that the rules have let in.
+struct Creation {
+    record: Record,
+    /// Which fields were sent.
+    given: Vec<FieldIndex>,
+    /// Whether that took an administrator's role.
+    overruled: bool,
+}
+
+/// A change of a record that the rules have let through.
+struct Alteration {
+    old: Record,
+    new: Record,
+    /// Which fields differ.
+    fields: Vec<FieldIndex>,
+    /// Whether that took an administrator's role.
+    overruled: bool,
+}
+
+impl Alteration {
+    /// What is to be written; none where nothing differs.
+    fn change(&mut self) -> Option<Change<'_>> {
+        let Self { old, new, fields, .. } = self;
+        (!fields.is_empty()).then_some(Change { before: old, after: new, fields })
+    }
+}
+
 impl<'a, T: Tx> Path<'a, T> {
     async fn create(
         &mut self,
-        mut record: Record,
-        given: &[FieldIndex],
+        record: Record,
+        given: Vec<FieldIndex>,
         precondition: &Precondition,
     ) -> Result<Written, Problem> {
-        self.may_create(&record, given).await?;
-        require(precondition, None)?;
+        let Creation { mut record, given, overruled } = self.admit(record, given, precondition).await?;
         let plan = self.plan;
-        let deed = Deed { action: Action::Created, old: None, new: Some(&record), fields: given };
-        let overruled = self.overrules(&deed).await?;
         let outcome = self.tx.create(&plan.catalog, plan.resource, &mut record, self.caller).await;
         outcome.map_err(|problem| self.discreet(problem))?;
+        self.created(Creation { record, given, overruled }).await
+    }
+
+    /// Lets a new record in, or says why not; nothing is written yet.
+    async fn admit(
+        &mut self,
+        record: Record,
+        given: Vec<FieldIndex>,
+        precondition: &Precondition,
+    ) -> Result<Creation, Problem> {
+        self.may_create(&record, &given).await?;
+        require(precondition, None)?;
+        let deed = Deed { action: Action::Created, old: None, new: Some(&record), fields: &given };
+        let overruled = self.overrules(&deed).await?;
+        Ok(Creation { record, given, overruled })
+    }
+
+    /// What follows from a new record once it is written.
+    async fn created(&mut self, creation: Creation) -> Result<Written, Problem> {
+        let Creation { record, given, overruled } = creation;
+        let plan = self.plan;
         people::begin(self.tx, &plan.catalog, self.caller, plan.resource, &record).await?;
-        self.mark(Action::Created, &record, given, overruled);
+        self.mark(Action::Created, &record, &given, overruled);
         self.written(Action::Created, record).await
     }
 
@@ -207,7 +252,7 @@ impl<'a, T: Tx> Path<'a, T> {
             if !flaws.is_empty() {
                 return Err(Problem::validation(flaws));
             }
-            return self.create(record, given, precondition).await;
+            return self.create(record, given.to_vec(), precondition).await;
         };
         self.readable(&old).await?;
         let seen = self.visible(&old).await?;
@@ -231,7 +276,8 @@ impl<'a, T: Tx> Path<'a, T> {
         if !flaws.is_empty() {
             return Err(Problem::validation(flaws));
         }
-        let new = self.change(old, record, precondition).await?;
+        let alteration = self.judge(old, record, precondition).await?;
+        let new = self.alter(alteration).await?;
         self.written(Action::Updated, new).await
     }
 
@@ -242,17 +288,18 @@ impl<'a, T: Tx> Path<'a, T> {
         precondition: &Precondition,
     ) -> Result<Written, Problem> {
         let old = self.fetch_readable(id, Purpose::Change).await?;
-        let new = self.edit(old, edits, precondition).await?;
+        let alteration = self.edit(old, edits, precondition).await?;
+        let new = self.alter(alteration).await?;
         self.written(Action::Updated, new).await
     }
 
-    /// Changes some fields of a record that was fetched and may be read.
+    /// What becomes of a record that was fetched and may be read when some of its fields are changed.
     async fn edit(
         &mut self,
         old: Record,
         edits: Vec<(FieldIndex, rules::plan::Edit)>,
         precondition: &Precondition,
-    ) -> Result<Record, Problem> {
+    ) -> Result<Alteration, Problem> {
         let resource = self.resource();
         let mut new = old.clone();
         let mut flaws = Vec::new();
@@ -280,12 +327,14 @@ impl<'a, T: Tx> Path<'a, T> {
         if !flaws.is_empty() {
             return Err(Problem::validation(flaws));
         }
-        self.change(old, new, precondition).await
+        self.judge(old, new, precondition).await
     }
 
     async fn delete(&mut self, id: &Value, precondition: &Precondition) -> Result<Written, Problem> {
         let old = self.fetch_readable(id, Purpose::Remove).await?;
-        self.may_delete(&old).await?;
+        if !self.holds(&self.plan.delete, Some(&old), None).await? {
+            return Err(self.undeletable());
+        }
         require(precondition, Some(old.revision))?;
         let deed = Deed { action: Action::Deleted, old: Some(&old), new: None, fields: &[] };
         let overruled = self.overrules(&deed).await?;
@@ -295,17 +344,20 @@ impl<'a, T: Tx> Path<'a, T> {
         Ok(Written { action: Action::Deleted, plan: Arc::clone(self.plan), record: old, visible: Some(visible) })
     }
 
-    async fn may_delete(&mut self, record: &Record) -> Result<(), Problem> {
-        if self.holds(&self.plan.delete, Some(record), None).await? {
-            return Ok(());
-        }
-        Err(self.denied(&format!("you may not delete this record of {}", self.resource().name)))
+    /// What somebody is told who may not delete a record.
+    fn undeletable(&self) -> Problem {
+        self.denied(&format!("you may not delete this record of {}", self.resource().name))
     }
 
-    /// Turns one state of a record into another, where rules and validation let it. The precondition is the last that is
-    /// asked: it counts only where the request would do something without it (RFC 9110, 13.2.1), so that a 412 tells nobody
-    /// of changes to a record that they may not change.
-    async fn change(&mut self, old: Record, mut new: Record, precondition: &Precondition) -> Result<Record, Problem> {
+    /// Holds one state of a record, and what it shall become, against rules and validation; nothing is written yet. The
+    /// precondition is the last that is asked: it counts only where the request would do something without it (RFC 9110,
+    /// 13.2.1), so that a 412 tells nobody of changes to a record that they may not change.
+    async fn judge(
+        &mut self,
+        old: Record,
+        mut new: Record,
+        precondition: &Precondition,
+    ) -> Result<Alteration, Problem> {
         let resource = self.resource();
         people::settle(self.plan, &old, &mut new);
         if !self.holds(&self.plan.update, Some(&old), Some(&new)).await? {
@@ -317,19 +369,35 @@ impl<'a, T: Tx> Path<'a, T> {
             return Err(Problem::validation(flaws));
         }
         require(precondition, Some(old.revision))?;
-        let changed: Vec<FieldIndex> = resource.indices().filter(|field| old.get(*field) != new.get(*field)).collect();
-        if changed.is_empty() {
-            return Ok(old);
+        let fields: Vec<FieldIndex> = resource.indices().filter(|field| old.get(*field) != new.get(*field)).collect();
+        if fields.is_empty() {
+            return Ok(Alteration { old, new, fields, overruled: false });
         }
         people::keep_an_administrator(self.tx, &self.plan.catalog, self.plan.resource, &old, Some(&new)).await?;
-        let deed = Deed { action: Action::Updated, old: Some(&old), new: Some(&new), fields: &changed };
+        let deed = Deed { action: Action::Updated, old: Some(&old), new: Some(&new), fields: &fields };
         let overruled = self.overrules(&deed).await?;
         stamp(resource, self.caller, &old, &mut new);
-        let change = Change { before: &old, after: &mut new, fields: &changed };
-        let outcome = self.tx.change(&self.plan.catalog, self.plan.resource, change, self.caller).await;
-        outcome.map_err(|problem| self.discreet(problem))?;
+        Ok(Alteration { old, new, fields, overruled })
+    }
+
+    /// Turns one state of a record into another. One that it is in already stays as it is.
+    async fn alter(&mut self, mut alteration: Alteration) -> Result<Record, Problem> {
+        let plan = self.plan;
+        if let Some(change) = alteration.change() {
+            let outcome = self.tx.change(&plan.catalog, plan.resource, change, self.caller).await;
+            outcome.map_err(|problem| self.discreet(problem))?;
+        }
+        self.altered(alteration).await
+    }
+
+    /// What follows from a change once it is written.
+    async fn altered(&mut self, alteration: Alteration) -> Result<Record, Problem> {
+        let Alteration { old, new, fields, overruled } = alteration;
+        if fields.is_empty() {
+            return Ok(old);
+        }
         people::follow(self.tx, &self.plan.catalog, self.caller, self.plan.resource, &old, Some(&new)).await?;
-        self.mark(Action::Updated, &new, &changed, overruled);
+        self.mark(Action::Updated, &new, &fields, overruled);
         Ok(new)
     }
 

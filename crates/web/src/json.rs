@@ -7,7 +7,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::{Map, Number, Value as Json};
+use serde_json::{Map, Number, Value as Json, map::Entry};
 
 /// The deepest nesting of arrays and objects.
 const DEPTH: usize = 64;
@@ -103,10 +103,13 @@ impl<'de> Visitor<'de> for Strict {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<Name>()? {
             let value = members.next_value_seed(inner)?;
-            if object.contains_key(&name.0) {
-                return Err(A::Error::custom(format_args!("the member {:?} stands twice in one object", name.0)));
+            match object.entry(name.0) {
+                Entry::Vacant(free) => drop(free.insert(value)),
+                Entry::Occupied(taken) => {
+                    let twice = format_args!("the member {:?} stands twice in one object", taken.key());
+                    return Err(A::Error::custom(twice));
+                }
             }
-            object.insert(name.0, value);
         }
         Ok(Json::Object(object))
     }

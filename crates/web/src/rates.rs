@@ -121,11 +121,11 @@ impl Rates {
 
     /// Charges further operations of a request: under the rates of the request's own path all of them, but for the one
     /// that was charged on its arrival, and under other rates those that fall under them.
-    pub(crate) fn more<'o>(
+    pub(crate) fn more<'o, P: AsRef<str>>(
         &self,
         account: &mut Account,
         who: Who<'_>,
-        operations: impl IntoIterator<Item = (&'o str, &'o str)>,
+        operations: impl IntoIterator<Item = (&'o str, P)>,
     ) -> Result<(), Problem> {
         if self.rules.is_empty() {
             return Ok(());
@@ -133,7 +133,7 @@ impl Rates {
         let mut costs = vec![0_u32; self.rules.len()];
         let mut all = 0_u32;
         for (method, path) in operations {
-            let path = pattern::plain(path);
+            let path = pattern::plain(path.as_ref());
             all = all.saturating_add(1);
             for (cost, rule) in costs.iter_mut().zip(&self.rules) {
                 *cost += u32::from(rule.pattern.holds(method, &path));

@@ -102,7 +102,10 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// 429 where that is more than the caller has left; then none of them is charged.
-    pub fn charge_each<'o>(&mut self, operations: impl IntoIterator<Item = (&'o str, &'o str)>) -> Result<(), Problem> {
+    pub fn charge_each<'o, P: AsRef<str>>(
+        &mut self,
+        operations: impl IntoIterator<Item = (&'o str, P)>,
+    ) -> Result<(), Problem> {
         let Some(rates) = self.rates else { return Ok(()) };
         let who = Who { address: self.address, identity: &self.identity };
         rates.more(&mut self.account, who, operations)

@@ -46,7 +46,7 @@ fn literal(field: &Field, node: &Node, report: &mut Report) -> Option<Default> {
         report.error(&node.place, "the default must be finite");
         return None;
     }
-    let value = accept_field(field, &node.to_json(), "", &mut flaws);
+    let value = accept_field(field, &node.to_json(), format_args!(""), &mut flaws);
     for flaw in &flaws {
         let item = item_place(node, flaw);
         let message = format!("the default does not fit: {}", flaw.detail);

@@ -72,37 +72,51 @@ pub(super) async fn remove<T: Tx>(
         match on_delete {
             OnDelete::Restrict if others.iter().all(|id| going.contains(&key(from, id))) => top.waiting = others,
             OnDelete::Restrict => return Err(refusal::in_use()),
+            OnDelete::Cascade if !many && is_leaf(catalog, from) => {
+                let mut records = tx.fetch_all(catalog, from, &others, Purpose::Remove).await?;
+                records.reverse();
+                let records: Vec<&Record> = records.iter().collect();
+                tx.remove_all(catalog, from, &records, caller).await?;
+            }
             OnDelete::Cascade if !many => top.waiting = others,
             OnDelete::Cascade | OnDelete::SetNull => {
-                for id in others {
-                    release(tx, catalog, caller, from, field, &id, &target).await?;
-                }
+                release(tx, catalog, caller, (from, field), &others, &target).await?;
             }
         }
     }
     Ok(())
 }
 
-/// Takes a reference to `target` out of a record, which goes on living.
+/// Whether nothing can depend on the records of a resource, so that they go without a look at each.
+fn is_leaf(catalog: &Catalog, resource: ResourceIndex) -> bool {
+    catalog.schema.reverse(resource).is_empty() && catalog.schema.get(resource).identity.is_none()
+}
+
+/// Takes the reference to `target` out of records, which go on living.
 async fn release<T: Tx>(
     tx: &mut T,
     catalog: &Catalog,
     caller: &Caller,
-    resource: ResourceIndex,
-    field: FieldIndex,
-    id: &Value,
+    (resource, field): (ResourceIndex, FieldIndex),
+    ids: &[Value],
     target: &Value,
 ) -> Result<(), Problem> {
-    let Some(old) = tx.fetch(catalog, resource, id, Purpose::Change).await? else { return Ok(()) };
-    let mut new = old.clone();
-    let value = match old.get(field) {
-        Value::List(ids) => Value::List(ids.iter().filter(|id| *id != target).cloned().collect()),
-        _ => Value::Null,
+    let old = tx.fetch_all(catalog, resource, ids, Purpose::Change).await?;
+    let released = |old: &Record| {
+        let mut new = old.clone();
+        let value = match old.get(field) {
+            Value::List(ids) => Value::List(ids.iter().filter(|id| *id != target).cloned().collect()),
+            _ => Value::Null,
+        };
+        new.set(field, value);
+        stamp(catalog.schema.get(resource), caller, old, &mut new);
+        new
     };
-    new.set(field, value);
-    stamp(catalog.schema.get(resource), caller, &old, &mut new);
-    let change = Change { before: &old, after: &mut new, fields: &[field] };
-    tx.change(catalog, resource, change, caller).await
+    let mut new: Vec<Record> = old.iter().map(released).collect();
+    let fields = [field];
+    let changes = old.iter().zip(&mut new).map(|(before, after)| Change { before, after, fields: &fields });
+    let mut changes: Vec<Change<'_>> = changes.collect();
+    tx.change_all(catalog, resource, &mut changes, caller).await.map_err(|(_, problem)| problem)
 }
 
 /// A record's name among all resources.

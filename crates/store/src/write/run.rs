@@ -2,17 +2,13 @@
 
 use std::{iter::Peekable, sync::Arc};
 
-use model::{Action, Caller, FieldIndex, Problem, Record};
+use model::{Caller, FieldIndex, Problem, Record};
 use rules::{
     Condition,
-    plan::{Operation, OperationKind, Position, WritePlan, Written},
+    plan::{Operation, OperationKind, Position, Precondition, WritePlan, Written},
 };
 
-use super::{
-    Path,
-    marks::{Deed, Marks},
-    people,
-};
+use super::{Path, marks::Marks};
 use crate::transaction::Tx;
 
 /// The most creations that are handed over at once.
@@ -65,27 +61,24 @@ impl Run {
         let Self { plan, records, positions } = self;
         let mut path = Path { tx, caller, plan: &plan, marks };
         let mut good = Vec::with_capacity(records.len());
-        let mut notes = Vec::with_capacity(records.len());
         let mut refused = None;
         for (record, given) in records {
-            if let Err(problem) = path.may_create(&record, &given).await {
-                refused = Some(problem);
-                break;
+            match path.admit(record, given, &Precondition::None).await {
+                Ok(creation) => good.push(creation),
+                Err(problem) => {
+                    refused = Some(problem);
+                    break;
+                }
             }
-            let deed = Deed { action: Action::Created, old: None, new: Some(&record), fields: &given };
-            let overruled = path.overrules(&deed).await?;
-            notes.push((given, overruled));
-            good.push(record);
         }
-        let made = path.tx.create_all(&plan.catalog, plan.resource, &mut good, caller).await;
-        made.map_err(|(place, problem)| at(&positions, place, path.discreet(problem)))?;
+        let mut let_in: Vec<&mut Record> = good.iter_mut().map(|creation| &mut creation.record).collect();
+        let outcome = path.tx.create_all(&plan.catalog, plan.resource, &mut let_in, caller).await;
+        outcome.map_err(|(place, problem)| at(&positions, place, path.discreet(problem)))?;
         if let Some(problem) = refused {
             return Err(at(&positions, good.len(), problem));
         }
-        for (record, (given, overruled)) in good.into_iter().zip(notes) {
-            people::begin(path.tx, &plan.catalog, caller, plan.resource, &record).await?;
-            path.mark(Action::Created, &record, &given, overruled);
-            written.push(path.written(Action::Created, record).await?);
+        for creation in good {
+            written.push(path.created(creation).await?);
         }
         Ok(())
     }

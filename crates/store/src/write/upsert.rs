@@ -25,7 +25,7 @@ impl<T: Tx> Path<'_, T> {
         };
         let Some(old) = old else {
             self.complete(&record)?;
-            let outcome = self.create(record, given, &Precondition::None).await;
+            let outcome = self.create(record, given.to_vec(), &Precondition::None).await;
             if outcome.as_ref().is_err_and(|problem| is_about(problem, self.resource(), by)) {
                 self.tx.lost_race();
             }
@@ -44,7 +44,8 @@ impl<T: Tx> Path<'_, T> {
         }
         let changed = given.iter().filter(|field| !by.contains(field));
         let edits = changed.map(|field| (*field, Edit::Set(record.get(*field).clone()))).collect();
-        let new = self.edit(old, edits, &Precondition::None).await?;
+        let alteration = self.edit(old, edits, &Precondition::None).await?;
+        let new = self.alter(alteration).await?;
         self.written(model::Action::Updated, new).await
     }
 

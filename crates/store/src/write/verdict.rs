@@ -44,6 +44,18 @@ impl<T: Tx> Path<'_, T> {
         holds(self.tx, self.plan, rule, self.caller, record, new).await
     }
 
+    /// Whether a rule holds about each of these records as it is.
+    pub(super) async fn holds_all(&mut self, rule: &Condition, records: &[Record]) -> Result<Vec<bool>, Problem> {
+        if rule.uses_relations() {
+            return self.tx.holds_all(self.plan, rule, self.caller, records).await;
+        }
+        let mut verdicts = Vec::with_capacity(records.len());
+        for record in records {
+            verdicts.push(self.holds(rule, Some(record), None).await?);
+        }
+        Ok(verdicts)
+    }
+
     /// A conflict names a field only where the caller may read it.
     pub(super) fn discreet(&self, mut problem: Problem) -> Problem {
         let names = |flaw: &Flaw| match &flaw.at {

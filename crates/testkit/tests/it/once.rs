@@ -138,7 +138,7 @@ both! {
             let tasks: Vec<_> = engines.iter().enumerate().map(|(n, engine)| {
                 let (engine, caller, mut body) = (Arc::clone(engine), caller.clone(), body.clone());
                 tokio::spawn(async move {
-                    let encode = |done: &Done| match done { Done::One(answer) => Kept { status: 201, head: vec![], body: answer.body.clone() }, other => panic!("{other:?}") };
+                    let encode = |done: Done| match done { Done::One(answer) => Kept { status: 201, head: vec![], body: answer.body }, other => panic!("{other:?}") };
                     let once = Once { key: "k".into(), path: format!("/api/{resource}"), request: vec![1], encode: Arc::new(encode) };
                     if resource == "rooms" { body = json!({"id": format!("room{n}")}); }
                     engine.write_once(caller, Task::Create { resource, body: &body, upsert: None }, &once).await

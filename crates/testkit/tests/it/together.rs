@@ -297,6 +297,57 @@ both! {
         admin.post("/api/rooms", json!(vec![json!({}); 1001])).await.expect(422);
     }
 
+    async fn a_write_by_filter_of_several_pages_is_one_write(app) using SHOP {
+        let admin = app.admin();
+        let orders: Vec<_> = (0..700).map(|n| json!({"number": format!("n{n}"), "note": "x", "total": n})).collect();
+        admin.post("/api/orders", json!(orders)).await.expect(201);
+        let before = app.changes().await.len();
+        // The first is written, and the second finds its value taken.
+        let taken = admin.patch("/api/orders?note=x", json!({"token": "one for all"})).await.expect(409);
+        assert!(taken.json()["detail"].as_str().is_some_and(|detail| detail.contains("of the record 2)")), "{taken}");
+        // What is told is what is wrong with the first record, though a rule stops a later one on the same page.
+        admin.patch("/api/orders/3", json!({"note": null, "total": 0})).await.expect(200);
+        let taken = admin.patch("/api/orders?id[lte]=3", json!({"token": "one for all", "total": {"$increment": 1}})).await.expect(409);
+        assert!(taken.json()["detail"].as_str().is_some_and(|detail| detail.contains("of the record 2)")), "{taken}");
+        let flawed = admin.patch("/api/orders?id[lte]=600", json!({"total": {"$increment": 1}})).await.expect(422);
+        assert!(flawed.json()["detail"].as_str().is_some_and(|detail| detail.contains("of the record 3)")), "{flawed}");
+        assert_eq!(app.changes().await.len(), before + 1, "nothing of what failed has stayed");
+        // What has the value already counts, and is not written.
+        assert_eq!(admin.patch("/api/orders?filter=true", json!({"note": "y"})).await.expect(200).text, r#"{"count":700}"#);
+        assert_eq!(admin.patch("/api/orders?id[lte]=650", json!({"note": "z"})).await.expect(200).text, r#"{"count":650}"#);
+        assert_eq!(admin.patch("/api/orders?filter=true", json!({"note": "z"})).await.expect(200).text, r#"{"count":700}"#);
+        assert_eq!(app.changes().await.len(), before + 1 + 700 + 650 + 50);
+        assert_eq!(admin.get("/api/orders?note=z&count=true&limit=1").await.json()["count"], 700);
+        let tag = admin.get("/api/orders/700").await.header("etag").to_owned();
+        admin.send(Method::PATCH, "/api/orders/700", &[("if-match", &tag), ("content-type", "application/json")], r#"{"note": "last"}"#).await.expect(200);
+    }
+
+    async fn a_write_by_filter_changes_lists_and_takes_along_what_depends(app) using SHOP {
+        let admin = app.admin();
+        let orders: Vec<_> = (0..600).map(|n| json!({"number": format!("n{n}")})).collect();
+        admin.post("/api/orders", json!(orders)).await.expect(201);
+        admin.patch("/api/orders/5", json!({"before": 590})).await.expect(200);
+        admin.patch("/api/orders/6", json!({"before": 6})).await.expect(200);
+        let lines: Vec<_> = (1..=4).map(|n| json!({"order": 100 + n, "n": n, "also": [n, 200]})).collect();
+        admin.post("/api/lines", json!(lines)).await.expect(201);
+        admin.patch("/api/lines?n[gt]=1", json!({"also": {"$append": [300, 10]}})).await.expect(200);
+        admin.patch("/api/lines?n[gt]=2", json!({"also": {"$remove": [200]}})).await.expect(200);
+        let also = admin.ask("/api/lines", &[("sort", "n")]).await.column("also");
+        assert_eq!(json!(also), json!([[1, 200], [2, 200, 300, 10], [3, 300, 10], [4, 300, 10]]));
+        // The fifth, which stays, holds one of these.
+        let held = admin.delete("/api/orders?id[gt]=500").await.expect(409);
+        assert!(held.json()["detail"].as_str().is_some_and(|detail| detail.contains("of the record 590)")), "{held}");
+        assert_eq!(admin.get("/api/orders?count=true&limit=1").await.json()["count"], 600);
+        admin.patch("/api/lines?n=2", json!({"also": []})).await.expect(200);
+        let before = app.changes().await.len();
+        assert_eq!(admin.delete("/api/orders?id[ne]=102").await.expect(200).text, r#"{"count":599}"#);
+        let also = admin.ask("/api/lines", &[("sort", "n")]).await;
+        assert_eq!((json!(also.column("n")), json!(also.column("also"))), (json!([2]), json!([[]])));
+        let changes = app.changes().await.split_off(before);
+        let count = |what: &str| changes.iter().filter(|change| *change == what).count();
+        assert_eq!((count("orders.deleted"), count("lines.deleted")), (599, 3));
+    }
+
     async fn records_that_hold_each_other_go_together(app) using SHOP {
         let admin = app.admin();
         let made = admin.post("/api/batch", json!({"operations": [
