@@ -12,6 +12,7 @@ mod mailed;
 mod not_ones_own;
 mod providers;
 mod tokens;
+mod too_late;
 
 use http::Method;
 use serde_json::{Value as Json, json};

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value as Json, json};
 use testkit::{Person, Reply};
 
-use super::{PLAIN, sign_up};
+use super::{PASSWORD, PLAIN, sign_up};
 use crate::both;
 
 async fn make(person: &Person, body: Json) -> Reply {
@@ -30,6 +30,20 @@ both! {
         let writer = make(&ann, json!({ "name": "w", "scopes": ["*:read", "notes:create"] })).await.expect(201);
         holder(&ann, &writer).post("/api/notes", json!({ "text": "by key" })).await.expect(201);
         assert_eq!(key.get("/api/notes").await.column("text").len(), 2);
+    }
+
+    async fn a_key_is_made_by_who_has_just_signed_in(app) using PLAIN {
+        let (ann, _) = sign_up(app, "ann@example.org").await;
+        let body = json!({ "name": "k", "scopes": ["notes:read"] });
+        make(&ann, body.clone()).await.expect(201);
+        let old = store::Statement::new("UPDATE _auth_sessions SET authenticated_at = authenticated_at - 600000001", []);
+        app.store().own(vec![old]).await.expect("an answer");
+        app.identity().everybody_changed();
+        let refused = make(&ann, body.clone()).await.expect(403);
+        assert_eq!(refused.json()["type"], "/problems/reauthenticate");
+        assert_eq!(ann.get("/auth/keys").await.expect(200).items().len(), 1);
+        ann.post("/auth/reauth", json!({ "password": PASSWORD })).await.expect(200);
+        make(&ann, body).await.expect(201);
     }
 
     async fn a_key_can_do_nothing_to_the_account(app) using PLAIN {

@@ -111,6 +111,19 @@ both! {
         person.post("/auth/code/verify", json!({"ticket": ticket, "code": code})).await.expect(401);
     }
 
+    async fn somebody_who_is_disabled_comes_in_by_no_code(app) using CODES {
+        let (_, answer) = sign_up(app, "ann@example.org").await;
+        let ticket = app.stranger().post("/auth/code/request", json!({"email": "ann@example.org"})).await.expect(202).json()["ticket"].clone();
+        let code = code_in(&app.mails("ann@example.org", 1).await[0]);
+        let path = format!("/api/users/{}", answer["user"]["id"].as_str().expect("an id"));
+        app.admin().patch(&path, json!({"disabled": true})).await.expect(200);
+        let proof = json!({"ticket": ticket, "code": code});
+        app.stranger().post("/auth/code/verify", proof).await.expect(401);
+        let sessions = store::Statement::new("SELECT id FROM _auth_sessions", []);
+        assert!(app.store().own_read(sessions).await.expect("rows").is_empty(), "none was begun");
+        assert_eq!(app.admin().get(&path).await.json()["email_verified"], false, "and nothing was proved");
+    }
+
     async fn a_code_counts_for_what_it_was_asked_for_alone(app) using CODES {
         let (person, (ann, _)) = (app.stranger(), sign_up(app, "ann@example.org").await);
         let enter = person.post("/auth/code/request", json!({"email": "ann@example.org"})).await.expect(202).json()["ticket"].clone();
