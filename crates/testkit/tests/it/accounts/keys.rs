@@ -46,6 +46,33 @@ both! {
         make(&ann, body).await.expect(201);
     }
 
+    async fn who_knows_a_key_only_by_name_has_none(app) using PLAIN {
+        let (ann, _) = sign_up(app, "ann@example.org").await;
+        let made = make(&ann, json!({ "name": "k", "scopes": ["notes:read"] })).await.expect(201).json();
+        let (key, id) = (made["key"].as_str().expect("a key"), made["id"].as_str().expect("an id"));
+        for known in [false, true] {
+            for text in [format!("msk_{id}_"), format!("msk_{id}_x"), format!("{key}x"), key[..key.len() - 1].to_owned(), key.to_lowercase()] {
+                ann.with_key(&text).get("/api/notes").await.expect(401);
+            }
+            if !known {
+                ann.with_key(key).get("/api/notes").await.expect(200);
+            }
+        }
+    }
+
+    async fn a_person_has_a_hundred_keys(app) using PLAIN {
+        let (ann, account) = sign_up(app, "ann@example.org").await;
+        let person = account["user"]["id"].as_str().expect("an id");
+        let scopes = ["notes:read".to_owned()];
+        let kept = (0..99).map(|_| auth::api_key::Draft::new("k", &scopes, None, None, 0).insert(Some(person))).collect();
+        app.store().own(kept).await.expect("an answer");
+        let body = json!({ "name": "k", "scopes": scopes });
+        let (left, right) = tokio::join!(make(&ann, body.clone()), make(&ann, body));
+        let mut statuses = [left.status.as_u16(), right.status.as_u16()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 409], "at once, too");
+    }
+
     async fn a_key_can_do_nothing_to_the_account(app) using PLAIN {
         let (ann, _) = sign_up(app, "ann@example.org").await;
         let key = holder(&ann, &make(&ann, json!({ "name": "all", "scopes": ["*:read", "*:write"] })).await.expect(201));

@@ -395,9 +395,13 @@ async fn the_terms_of_sign_up_hold_for_providers_too() {
         let app = provider.app(database, "sign_up = \"closed\"").await;
         provider.enter(&app, "acme", &ann()).await.expect(403);
         app.stop().await;
-        let app = provider.app(database, "verify_email = true").await;
         let mut unsure = ann();
         unsure["email_verified"] = json!(false);
+        let app = provider.app(database, "").await;
+        let entered = provider.enter(&app, "acme", &unsure).await.expect(201);
+        assert_eq!(entered.json()["user"]["email_verified"], false, "nobody has said that it is");
+        app.stop().await;
+        let app = provider.app(database, "verify_email = true").await;
         provider.enter(&app, "acme", &unsure).await.expect(403);
         provider.enter(&app, "acme", &json!({ "sub": "ann" })).await.expect(403);
         provider.enter(&app, "acme", &ann()).await.expect(201);
