@@ -4,7 +4,7 @@
 use auth::{
     People, Person, audit,
     code::{self, Known, Purpose},
-    identify, link,
+    identify,
 };
 use engine::AccountChange;
 use http::{Response, StatusCode};
@@ -140,9 +140,6 @@ async fn prove(
     let what = if same { "email_verified" } else { "email_changed" };
     let mut before = vec![
         known.spend,
-        // Links that went to the old address.
-        link::forget(&id),
-        code::forget(&id),
         identify::bump(&id, request.now),
         audit::line(what, &request.caller(), &person.actor(), &Json::Null),
     ];

@@ -13,6 +13,7 @@ mod people;
 mod run;
 mod upsert;
 mod verdict;
+mod whole;
 
 use std::sync::Arc;
 
@@ -255,24 +256,8 @@ impl<'a, T: Tx> Path<'a, T> {
             return self.create(record, given.to_vec(), precondition).await;
         };
         self.readable(&old).await?;
-        let seen = self.visible(&old).await?;
-        let resource = self.resource();
-        let mut flaws = Vec::new();
-        for field in resource.indices() {
-            let declared = resource.get(field);
-            let readable = seen.contains(&field);
-            let locked = !declared.is_declared() || declared.immutable || !self.writable(field, &old, &record).await?;
-            let sent = given.contains(&field);
-            if !locked && (readable || sent) {
-                continue;
-            }
-            // What the caller may not read or write stays, and so does what is set once.
-            if sent && !(readable && record.get(field) == old.get(field)) {
-                flaws.push(if declared.immutable { immutable(resource, field) } else { not_writable(resource, field) });
-            }
-            record.set(field, old.get(field).clone());
-        }
-        require_fields(resource, &record, &mut flaws);
+        let mut flaws = self.keep(&old, &mut record, given).await?;
+        require_fields(self.resource(), &record, &mut flaws);
         if !flaws.is_empty() {
             return Err(Problem::validation(flaws));
         }

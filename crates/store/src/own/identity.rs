@@ -83,6 +83,14 @@ pub fn of_person(person: &str) -> Vec<Statement> {
     OF_PERSON.iter().map(|sql| Statement::new(*sql, [person.into()])).collect()
 }
 
+/// Takes away what was mailed to somebody and waits to be shown: links and codes.
+#[must_use]
+pub fn forget_mailed(person: &str) -> Vec<Statement> {
+    ["DELETE FROM _auth_codes WHERE person = $1", "DELETE FROM _auth_links WHERE person = $1"]
+        .map(|sql| Statement::new(sql, [person.into()]))
+        .to_vec()
+}
+
 /// Ends all sessions of somebody.
 #[must_use]
 pub fn end_sessions(person: &str) -> Statement {

@@ -86,6 +86,10 @@ pub(super) async fn follow<T: Tx>(
     if new.is_some() && changed.is_empty() {
         return Ok(());
     }
+    // Whoever reads the mail of an address that is no longer theirs has no proof of them any more.
+    if changed.contains(&fields.email) {
+        statements.extend(identity::forget_mailed(&person));
+    }
     statements.push(identity::bump(&person, caller.now));
     let revision = new.map_or(i64::MAX, |new| new.revision);
     let mut tell = |what: &str, detail: &Json| statements.push(line(what, caller, &person, revision, detail));

@@ -9,8 +9,10 @@ mod invites;
 mod keys;
 mod limits;
 mod mailed;
+mod not_ones_own;
 mod providers;
 mod tokens;
+mod too_late;
 
 use http::Method;
 use serde_json::{Value as Json, json};
@@ -66,6 +68,11 @@ pub(crate) async fn page(app: &TestApp, method: Method, path: &str, headers: &[(
     all.extend(headers);
     let body = if body.is_null() { String::new() } else { body.to_string() };
     app.stranger().send(method, path, &all, body).await
+}
+
+/// Asks for a mailed code: the ticket that it counts with.
+pub(crate) async fn ticket(person: &Person, path: &str, body: Json) -> Json {
+    person.post(path, body).await.expect(202).json()["ticket"].clone()
 }
 
 /// The code of a mail.

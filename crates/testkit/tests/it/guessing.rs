@@ -17,6 +17,16 @@ const BEHIND: &[(&str, &str)] = &[
     ("resources/users.toml", USERS),
     ("resources/notes.toml", NOTES),
 ];
+/// Every way in there is.
+const EVERY_WAY: &[(&str, &str)] = &[
+    ("mainstay.toml", "[server]\npublic_url = \"http://localhost:8080\"\n"),
+    (
+        "resources/users.toml",
+        "[auth]\nmethods = [\"password\", \"email_code\", \"passkey\", \"oauth\"]\n\
+         return_urls = [\"http://127.0.0.1/in\"]\n[auth.oauth.acme]\nissuer = \"http://127.0.0.1:1\"\nclient_id = \"ours\"\n\
+         client_secret = \"kept\"\n[access]\nread = \"record.id == auth.id\"\n",
+    ),
+];
 const RATED: &[(&str, &str)] = &[
     (
         "mainstay.toml",
@@ -55,6 +65,67 @@ both! {
         from(app, &spoofed, &good).await.expect(429);
         let told = crate::audit::lines(app, "what=sign_in_refused&address=198.51.100.7", 1).await;
         assert!(told.iter().all(|line| line["subject"].as_str().is_some_and(|subject| subject.starts_with("user:"))), "{told:?}");
+    }
+
+    async fn whatever_can_be_guessed_counts_where_it_is_guessed(app) using EVERY_WAY {
+        let (ann, _) = sign_up(app, "ann@example.org").await;
+        let verifier = "v".repeat(43);
+        let guesses = [
+            ("/auth/code/verify", json!({"ticket": "mtk_x", "code": "000000"})),
+            ("/auth/email/verify", json!({"ticket": "mtk_x", "code": "000000"})),
+            ("/auth/email/change", json!({"ticket": "mtk_x", "code": "000000"})),
+            ("/auth/mfa/verify", json!({"mfa_token": "mtk_x", "code": "000000"})),
+            ("/auth/oauth/token", json!({"code": "moc_x", "code_verifier": verifier})),
+            ("/auth/passkeys/sign-in/finish", json!({"ceremony": "mce_x", "credential": {}})),
+            ("/auth/password/reset", json!({"secret": "mrs_x", "password": "another good one"})),
+            ("/auth/reauth", json!({"ticket": "mtk_x", "code": "000000"})),
+            ("/auth/reauth", json!({"code": "000000"})),
+            ("/auth/reauth", json!({"ceremony": "mce_x", "credential": {}})),
+            ("/auth/reauth", json!({"code": "moc_x", "code_verifier": verifier})),
+            ("/auth/totp/confirm", json!({"code": "000000"})),
+        ];
+        for (path, body) in &guesses {
+            let wrong = ann.post(path, body.clone()).await;
+            assert!([401, 409].contains(&wrong.status.as_u16()), "{path}: {wrong}");
+        }
+        let (here, now) = ([127, 0, 0, 1].into(), app.engine().clock().now());
+        for _ in 0..100 {
+            let _ = app.identity().charge_address(here, now).await;
+        }
+        for (path, body) in guesses {
+            let refused = ann.post(path, body).await.expect(429);
+            assert!(!refused.header("retry-after").is_empty(), "{path}: {refused}");
+        }
+    }
+
+    async fn a_session_is_no_place_to_guess_its_owners_password(app) using PLAIN {
+        for path in ["/auth/reauth", "/auth/password/change"] {
+            let (person, _) = sign_up(app, &format!("{}@example.org", &path[6..12])).await;
+            let body = |password: &str| match path {
+                "/auth/reauth" => json!({"password": password}),
+                _ => json!({"current_password": password, "password": "another good one"}),
+            };
+            for _ in 0..10 {
+                let wrong = person.post(path, body("wrong")).await;
+                assert!([401, 403].contains(&wrong.status.as_u16()), "{wrong}");
+            }
+            person.post(path, body(PASSWORD)).await.expect(429);
+        }
+    }
+
+    async fn an_address_has_a_thousand_calls_that_cost_mails_and_hashes(app) using EVERY_WAY {
+        let (here, now) = ([127, 0, 0, 1].into(), app.engine().clock().now());
+        for _ in 0..1_000 {
+            app.identity().attempts.count_call(here, now).expect("a call");
+        }
+        for (path, body) in [
+            ("/auth/sign-up", json!({"email": "ann@example.org", "password": PASSWORD})),
+            ("/auth/password/forgot", json!({"email": "ann@example.org"})),
+            ("/auth/code/request", json!({"email": "ann@example.org"})),
+            ("/auth/passkeys/sign-in/begin", json!({})),
+        ] {
+            app.stranger().post(path, body).await.expect(429);
+        }
     }
 
     async fn neighbours_in_one_64_are_one_and_the_next_network_is_not(app) using BEHIND {

@@ -10,6 +10,11 @@ const APP: &[(&str, &str)] = &[
     ("resources/notes.toml", "[fields]\ntext = { type = \"string\" }\n[access]\nread = \"true\"\n"),
 ];
 
+const ANY: &[(&str, &str)] = &[
+    ("mainstay.toml", "[server]\ncors_origins = [\"*\"]\n"),
+    ("resources/notes.toml", "[fields]\ntext = { type = \"string\" }\n[access]\nread = \"true\"\n"),
+];
+
 both! {
     async fn every_answer_has_an_id_and_guards(app) using APP {
         let person = app.stranger();
@@ -49,6 +54,33 @@ both! {
         assert_eq!(person.send(Method::GET, "/api/notes", &[("origin", "null")], "").await.header("access-control-allow-origin"), "");
         let plain = person.send(Method::OPTIONS, "/api/notes", &[], "").await;
         assert_eq!((plain.status.as_u16(), plain.header("allow")), (204, "GET, HEAD, POST, PATCH, DELETE, OPTIONS"));
+    }
+
+    async fn where_every_origin_may_read_none_sends_credentials(app) using ANY {
+        for origin in ["https://app.example", "null"] {
+            let reply = app.stranger().send(Method::GET, "/api/notes", &[("origin", origin)], "").await.expect(200);
+            assert_eq!((reply.header("access-control-allow-origin"), reply.header("access-control-allow-credentials")), ("*", ""));
+        }
+    }
+
+    async fn no_cache_gives_the_answer_of_one_caller_to_another(app) using APP {
+        let person = app.stranger();
+        let made = app.admin().post("/api/notes", json!({"text": "x"})).await.expect(201).json();
+        let record = format!("/api/notes/{}", made["id"].as_str().expect("an id"));
+        for path in ["/api/notes", &record, "/api/notes/aggregate?count"] {
+            let reply = person.get(path).await.expect(200);
+            assert_eq!(reply.header("cache-control"), "private, no-cache", "{path}");
+            let tag = reply.header("etag").to_owned();
+            if !tag.is_empty() {
+                let known = person.send(Method::GET, path, &[("if-none-match", &tag)], "").await;
+                assert_eq!((known.status.as_u16(), known.header("cache-control")), (304, "private, no-cache"), "{path}");
+            }
+        }
+        for refused in [person.get("/api/notes/x").await, person.post("/api/notes", json!({})).await, person.with_key("x").get("/api/notes").await] {
+            assert_eq!(refused.header("cache-control"), "no-store", "{refused}");
+        }
+        let stream = person.listen("/api/notes/events", &[]).await;
+        assert_eq!(stream.headers["cache-control"], "no-store");
     }
 
     async fn health_and_metrics_answer(app) using APP {

@@ -8,6 +8,7 @@ mod aggregates;
 mod audit;
 mod blog;
 mod book;
+mod closed;
 mod expand;
 mod exports;
 mod factors;

@@ -282,6 +282,18 @@ both! {
         assert!(raw(app, waits.as_bytes()).await.starts_with("HTTP/1.1 413 "), "at once, without a byte of it");
     }
 
+    async fn a_body_of_no_announced_length_is_bounded_as_any(app) using APP {
+        let head = "POST /api/notes HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let post = async |length: usize| {
+            let text = format!("{{\"text\":\"{}\"}}", "x".repeat(length));
+            let pieces: String = text.as_bytes().chunks(8000).map(|piece| format!("{:x}\r\n{}\r\n", piece.len(), String::from_utf8_lossy(piece))).collect();
+            raw(app, format!("{head}{pieces}0\r\n\r\n").as_bytes()).await
+        };
+        assert!(post(60_000).await.starts_with("HTTP/1.1 201 "));
+        assert!(post(70_000).await.starts_with("HTTP/1.1 413 "));
+        assert_eq!(app.stranger().get("/api/notes?count=true").await.json()["count"], 1);
+    }
+
     async fn pipelined_requests_are_answered_in_order(app) using APP {
         let one = "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n";
         let answer = raw(app, one.repeat(500).as_bytes()).await;

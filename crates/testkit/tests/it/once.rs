@@ -10,6 +10,9 @@ use testkit::{Person, Reply};
 
 use crate::{both, together::SHOP};
 
+/// The shop behind a proxy that says where requests come from.
+const BEHIND: &[(&str, &str)] =
+    &[("mainstay.toml", "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n"), SHOP[1], SHOP[2], SHOP[3]];
 const DAY: i64 = 24 * 3_600_000_000;
 
 async fn send(person: &Person, method: Method, path: &str, key: &str, body: &Json) -> Reply {
@@ -88,6 +91,18 @@ both! {
         post(&person, "/api/orders", &"x".repeat(255), &json!({"number": "c"})).await.expect(201);
         let twice = [("content-type", "application/json"), ("idempotency-key", "a"), ("idempotency-key", "b")];
         person.send(Method::POST, "/api/orders", &twice, r#"{"number":"d"}"#).await.expect(400);
+    }
+
+    async fn strangers_at_two_addresses_are_two_callers(app) using BEHIND {
+        let post_from = async |address: &str, body: &str| {
+            let headers = [("content-type", "application/json"), ("idempotency-key", "k"), ("x-forwarded-for", address)];
+            app.stranger().send(Method::POST, "/api/orders", &headers, body.to_owned()).await
+        };
+        let first = post_from("192.0.2.1", r#"{"number":"a"}"#).await.expect(201);
+        let other = post_from("192.0.2.2", r#"{"number":"b"}"#).await.expect(201);
+        assert_eq!(other.header("idempotency-replayed"), "");
+        let again = post_from("192.0.2.1", r#"{"number":"a"}"#).await.expect(201);
+        assert_eq!((seen(&again), again.header("idempotency-replayed")), (seen(&first), "true"));
     }
 
     async fn a_failed_write_frees_its_key(app) using SHOP {

@@ -179,6 +179,11 @@ both! {
             assert_eq!(refused(sign_up(body).await.expect_err("no")), ["not_writable"], "{field}");
         }
         let terms = || Terms { verified: true, roles: vec!["editor".into()], ..Terms::default() };
+        // Whoever asks for it: what an administrator may set elsewhere is no part of a sign-up.
+        let admin = by(app, Identity { roles: vec!["admin".into()], ..Identity::anonymous() });
+        let body_of_admin = json!({ "email": "b@example.org", "name": "b", "points": 7 });
+        let problem = engine.sign_up(admin, &body_of_admin, Terms::default(), Beside::default()).await.expect_err("no");
+        assert_eq!(refused(problem), ["not_writable"]);
         engine.try_sign_up(stranger(app), &body, terms()).await.expect("that it is taken does not show");
         let fresh = json!({ "email": "c@example.org", "name": "c" });
         engine.try_sign_up(stranger(app), &fresh, terms()).await.expect("good");
@@ -267,5 +272,27 @@ both! {
         app.engine().write(writer.clone(), change).await.expect("in scope");
         let deletion = Task::Delete { target, precondition: Precondition::None };
         app.engine().write(writer, deletion).await.expect_err("out of scope");
+    }
+}
+
+const CLOSED: &[(&str, &str)] =
+    &[("mainstay.toml", ""), ("resources/users.toml", "[auth]\nsign_up = \"closed\"\n[access]\ncreate = \"true\"\n")];
+const INVITED: &[(&str, &str)] =
+    &[("mainstay.toml", ""), ("resources/users.toml", "[auth]\nsign_up = \"invite\"\n[access]\ncreate = \"true\"\n")];
+
+/// Signs up past the protocol, as whoever adds another way in would.
+async fn sign_up_without_a_protocol(app: &TestApp, invited: bool) -> Result<Value, Problem> {
+    let terms = Terms { invited, ..Terms::default() };
+    app.engine().sign_up(stranger(app), &json!({ "email": "a@example.org" }), terms, Beside::default()).await
+}
+
+both! {
+    async fn below_every_way_in_sign_up_is_closed(app) using CLOSED {
+        assert_eq!(sign_up_without_a_protocol(app, false).await.expect_err("closed").code, Code::Forbidden);
+    }
+
+    async fn below_every_way_in_sign_up_is_for_the_invited(app) using INVITED {
+        assert_eq!(sign_up_without_a_protocol(app, false).await.expect_err("not invited").code, Code::Forbidden);
+        sign_up_without_a_protocol(app, true).await.expect("an account");
     }
 }

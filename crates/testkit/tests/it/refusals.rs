@@ -100,6 +100,17 @@ both! {
         assert_eq!(person.get("/api/things?count=true").await.json()["count"], NASTY.len());
     }
 
+    async fn json_is_read_sixty_four_levels_deep(app) using APP {
+        let nested = |depth: usize| format!("{{\"meta\":{}1{}}}", "[".repeat(depth), "]".repeat(depth));
+        let post = async |body: String| app.stranger().send(Method::POST, "/api/things", &[("content-type", "application/json")], body).await;
+        post(nested(30)).await.expect(201);
+        // The body is read, and the field refuses it.
+        post(nested(62)).await.expect(422);
+        for depth in [64, 65, 100, 20_000] {
+            assert!(post(nested(depth)).await.expect(400).text.contains("deeper"), "{depth}");
+        }
+    }
+
     async fn absurd_filters_cost_little_and_say_where(app) using APP {
         let person = app.stranger();
         person.post("/api/things", json!({"name": "a", "n": 1})).await.expect(201);

@@ -246,5 +246,10 @@ both! {
             admin.delete(&format!("/api/parts/{id}")).await.expect(204);
         }
         admin.post("/api/parts", json!({"item": live, "id": 9})).await.expect(422);
+        // Nor by a server that finds no record of them.
+        let after = app.another_node().await;
+        let id = after.admin().post("/api/parts", json!({"item": live})).await.expect(201).json()["id"].as_i64();
+        assert!(id > Some(3), "{id:?}");
+        after.stop().await;
     }
 }

@@ -19,7 +19,7 @@ const HTTPS: &[(&str, &str)] =
     &[("mainstay.toml", "[server]\npublic_url = \"https://shop.example\"\n"), ("resources/users.toml", USERS)];
 
 /// The session cookie of an answer.
-fn cookie(reply: &testkit::Reply) -> String {
+pub(super) fn cookie(reply: &testkit::Reply) -> String {
     let set = reply.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
     let session = set.map(|text| text.split(';').next().unwrap_or("")).find(|pair| !pair.contains("device"));
     session.unwrap_or_else(|| panic!("no cookie in {reply}")).to_owned()

@@ -37,6 +37,19 @@ both! {
         assert_eq!(app.changes().await, ["users.created", "notes.created"]);
     }
 
+    async fn no_answer_about_an_account_is_kept_or_compressed(app) using PLAIN {
+        let (ann, _) = sign_up(app, "ann@example.org").await;
+        let body = json!({"email": "ann@example.org", "password": PASSWORD}).to_string();
+        let headers = [("content-type", "application/json"), ("accept-encoding", "gzip, zstd")];
+        let entered = app.stranger().send(Method::POST, "/auth/sign-in", &headers, body).await.expect(200);
+        // What is secret and what somebody else has a say in, compressed together, tells of each other by its length.
+        assert!(entered.text.len() > 512 && entered.header("content-encoding").is_empty(), "{:?}", entered.headers);
+        for path in ["/auth/me", "/auth/sessions", "/auth/keys", "/auth/factors"] {
+            assert_eq!(ann.get(path).await.expect(200).header("cache-control"), "no-store", "{path}");
+        }
+        assert_eq!(app.stranger().get("/auth/me").await.expect(401).header("cache-control"), "no-store");
+    }
+
     async fn a_bad_sign_up_is_told_all_its_flaws(app) using PLAIN {
         for (body, wanted) in [
             (json!({}), vec!["/password required", "/email required"]),
@@ -64,6 +77,8 @@ both! {
         let id = ann["user"]["id"].as_str().expect("an id");
         app.admin().patch(&format!("/api/users/{id}"), json!({"disabled": true})).await.expect(200);
         let disabled = sign_in(app, "ann@example.org", PASSWORD).await.expect(401);
+        let sessions = store::Statement::new("SELECT id FROM _auth_sessions", []);
+        assert!(app.store().own_read(sessions).await.expect("rows").is_empty(), "none was begun");
         let bare = |reply: &testkit::Reply| { let mut json = reply.json(); json["request_id"] = json!(null); json };
         assert_eq!(bare(&wrong), bare(&unknown));
         assert_eq!(bare(&wrong), bare(&disabled));

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value as Json, json};
 use testkit::{Person, Reply};
 
-use super::{PLAIN, sign_up};
+use super::{PASSWORD, PLAIN, sign_up};
 use crate::both;
 
 async fn make(person: &Person, body: Json) -> Reply {
@@ -30,6 +30,47 @@ both! {
         let writer = make(&ann, json!({ "name": "w", "scopes": ["*:read", "notes:create"] })).await.expect(201);
         holder(&ann, &writer).post("/api/notes", json!({ "text": "by key" })).await.expect(201);
         assert_eq!(key.get("/api/notes").await.column("text").len(), 2);
+    }
+
+    async fn a_key_is_made_by_who_has_just_signed_in(app) using PLAIN {
+        let (ann, _) = sign_up(app, "ann@example.org").await;
+        let body = json!({ "name": "k", "scopes": ["notes:read"] });
+        make(&ann, body.clone()).await.expect(201);
+        let old = store::Statement::new("UPDATE _auth_sessions SET authenticated_at = authenticated_at - 600000001", []);
+        app.store().own(vec![old]).await.expect("an answer");
+        app.identity().everybody_changed();
+        let refused = make(&ann, body.clone()).await.expect(403);
+        assert_eq!(refused.json()["type"], "/problems/reauthenticate");
+        assert_eq!(ann.get("/auth/keys").await.expect(200).items().len(), 1);
+        ann.post("/auth/reauth", json!({ "password": PASSWORD })).await.expect(200);
+        make(&ann, body).await.expect(201);
+    }
+
+    async fn who_knows_a_key_only_by_name_has_none(app) using PLAIN {
+        let (ann, _) = sign_up(app, "ann@example.org").await;
+        let made = make(&ann, json!({ "name": "k", "scopes": ["notes:read"] })).await.expect(201).json();
+        let (key, id) = (made["key"].as_str().expect("a key"), made["id"].as_str().expect("an id"));
+        for known in [false, true] {
+            for text in [format!("msk_{id}_"), format!("msk_{id}_x"), format!("{key}x"), key[..key.len() - 1].to_owned(), key.to_lowercase()] {
+                ann.with_key(&text).get("/api/notes").await.expect(401);
+            }
+            if !known {
+                ann.with_key(key).get("/api/notes").await.expect(200);
+            }
+        }
+    }
+
+    async fn a_person_has_a_hundred_keys(app) using PLAIN {
+        let (ann, account) = sign_up(app, "ann@example.org").await;
+        let person = account["user"]["id"].as_str().expect("an id");
+        let scopes = ["notes:read".to_owned()];
+        let kept = (0..99).map(|_| auth::api_key::Draft::new("k", &scopes, None, None, 0).insert(Some(person))).collect();
+        app.store().own(kept).await.expect("an answer");
+        let body = json!({ "name": "k", "scopes": scopes });
+        let (left, right) = tokio::join!(make(&ann, body.clone()), make(&ann, body));
+        let mut statuses = [left.status.as_u16(), right.status.as_u16()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 409], "at once, too");
     }
 
     async fn a_key_can_do_nothing_to_the_account(app) using PLAIN {

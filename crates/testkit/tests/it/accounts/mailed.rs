@@ -111,6 +111,19 @@ both! {
         person.post("/auth/code/verify", json!({"ticket": ticket, "code": code})).await.expect(401);
     }
 
+    async fn somebody_who_is_disabled_comes_in_by_no_code(app) using CODES {
+        let (_, answer) = sign_up(app, "ann@example.org").await;
+        let ticket = app.stranger().post("/auth/code/request", json!({"email": "ann@example.org"})).await.expect(202).json()["ticket"].clone();
+        let code = code_in(&app.mails("ann@example.org", 1).await[0]);
+        let path = format!("/api/users/{}", answer["user"]["id"].as_str().expect("an id"));
+        app.admin().patch(&path, json!({"disabled": true})).await.expect(200);
+        let proof = json!({"ticket": ticket, "code": code});
+        app.stranger().post("/auth/code/verify", proof).await.expect(401);
+        let sessions = store::Statement::new("SELECT id FROM _auth_sessions", []);
+        assert!(app.store().own_read(sessions).await.expect("rows").is_empty(), "none was begun");
+        assert_eq!(app.admin().get(&path).await.json()["email_verified"], false, "and nothing was proved");
+    }
+
     async fn a_code_counts_for_what_it_was_asked_for_alone(app) using CODES {
         let (person, (ann, _)) = (app.stranger(), sign_up(app, "ann@example.org").await);
         let enter = person.post("/auth/code/request", json!({"email": "ann@example.org"})).await.expect(202).json()["ticket"].clone();
@@ -177,6 +190,39 @@ both! {
         attacker.get("/auth/me").await.expect(401);
         person.post("/auth/refresh", json!({"refresh_token": answer["refresh_token"]})).await.expect(401);
         sign_in(app, "victim@example.org", PASSWORD).await.expect(401);
+    }
+
+    async fn a_reset_takes_away_all_that_who_registered_first_laid_up(app) using PLAIN {
+        let (attacker, answer) = sign_up(app, "victim@example.org").await;
+        let made = attacker.post("/auth/keys", json!({"name": "k", "scopes": ["notes:read"]})).await.expect(201);
+        let key = attacker.with_key(made.json()["key"].as_str().expect("a key"));
+        let begun = attacker.post("/auth/totp/enroll", json!({})).await.expect(200).json();
+        assert!(begun["secret"].is_string());
+        let identity = store::Statement::new(
+            "INSERT INTO _auth_identities (issuer, subject, provider, person, created_at) VALUES ('https://a.example', 'eve', 'a', $1, 1)",
+            [answer["user"]["id"].as_str().expect("an id").into()],
+        );
+        app.store().own(vec![identity]).await.expect("an answer");
+        key.get("/api/notes").await.expect(200);
+        app.stranger().post("/auth/password/forgot", json!({"email": "victim@example.org"})).await.expect(202);
+        let secret = secret_in(&app.mails("victim@example.org", 1).await[0]);
+        let body = json!({"secret": secret, "password": "another good one"});
+        app.stranger().post("/auth/password/reset", body).await.expect(204);
+        attacker.get("/auth/me").await.expect(401);
+        key.get("/api/notes").await.expect(401);
+        for table in ["_auth_identities", "_auth_totp", "_auth_devices", "_keys WHERE person IS NOT NULL"] {
+            let left = store::Statement::new(format!("SELECT 1 FROM {table}"), []);
+            assert!(app.store().own_read(left).await.expect("rows").is_empty(), "{table}");
+        }
+        let victim = with(app, &sign_in(app, "victim@example.org", "another good one").await.expect(200));
+        assert_eq!(victim.get("/auth/me").await.json()["email_verified"], true);
+        // What she lays up herself outlives her next new password.
+        let made = victim.post("/auth/keys", json!({"name": "k", "scopes": ["notes:read"]})).await.expect(201);
+        app.stranger().post("/auth/password/forgot", json!({"email": "victim@example.org"})).await.expect(202);
+        let secret = secret_in(app.mails("victim@example.org", 3).await.last().expect("a mail"));
+        let body = json!({"secret": secret, "password": "yet another good one"});
+        app.stranger().post("/auth/password/reset", body).await.expect(204);
+        victim.with_key(made.json()["key"].as_str().expect("a key")).get("/api/notes").await.expect(200);
     }
 
     async fn a_code_makes_an_account_where_anybody_may_have_one(app) using CODES {

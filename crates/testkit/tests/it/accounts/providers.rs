@@ -220,6 +220,57 @@ async fn an_address_finds_an_account_only_where_the_provider_is_trusted_and_sure
     .await;
 }
 
+#[tokio::test]
+async fn links_are_made_and_taken_away_by_who_has_just_signed_in() {
+    on_both("", async |provider, app| {
+        let (person, _) = sign_up(app, "ann@example.org").await;
+        let (_, code) = provider.walk(app, "acme", &ann()).await;
+        let body = json!({ "code": code, "code_verifier": VERIFIER });
+        let grow_old = async || {
+            let old = "UPDATE _auth_sessions SET authenticated_at = authenticated_at - 600000001";
+            app.store().own(vec![store::Statement::new(old, [])]).await.expect("an answer");
+            app.identity().everybody_changed();
+        };
+        grow_old().await;
+        let refused = person.post("/auth/oauth/acme/link", body.clone()).await.expect(403);
+        assert_eq!(refused.json()["type"], "/problems/reauthenticate");
+        person.post("/auth/reauth", json!({ "password": PASSWORD })).await.expect(200);
+        person.post("/auth/oauth/acme/link", body).await.expect(204);
+        grow_old().await;
+        let refused = delete(&person, "acme").await.expect(403);
+        assert_eq!(refused.json()["type"], "/problems/reauthenticate");
+        assert_eq!(person.get("/auth/oauth").await.expect(200).items().len(), 1);
+        person.post("/auth/reauth", json!({ "password": PASSWORD })).await.expect(200);
+        delete(&person, "acme").await.expect(204);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_comes_back_too_late_is_refused() {
+    on_both("", async |provider, app| {
+        let age = async |table: &str, by: i64| {
+            let sql = format!("UPDATE {table} SET expires_at = expires_at - $1");
+            let older = store::Statement::new(sql, [store::Cell::Integer(by)]);
+            app.store().own(vec![older]).await.expect("an answer");
+        };
+        let (state, nonce, cookie) = begin(app, "acme").await;
+        provider.say(&nonce, &ann());
+        let path = format!("/auth/oauth/acme/callback?code=c&state={state}");
+        // Ten minutes at the provider, and one from there to the client.
+        age("_auth_oauth_attempts", 600_000_000).await;
+        app.stranger().send(Method::GET, &path, &[("cookie", &cookie)], "").await.expect(400);
+        age("_auth_oauth_attempts", -60_000_000).await;
+        let (parameter, code) = back(app, "acme", &format!("code=c&state={state}"), &cookie).await;
+        assert_eq!(parameter, "code");
+        age("_auth_oauth_codes", 60_000_000).await;
+        exchange(app, &code, VERIFIER).await.expect(401);
+        age("_auth_oauth_codes", -60_000_000).await;
+        exchange(app, &code, VERIFIER).await.expect(201);
+    })
+    .await;
+}
+
 async fn delete(person: &Person, name: &str) -> Reply {
     person.send(Method::DELETE, &format!("/auth/oauth/{name}/link"), &[], "").await
 }
@@ -344,9 +395,13 @@ async fn the_terms_of_sign_up_hold_for_providers_too() {
         let app = provider.app(database, "sign_up = \"closed\"").await;
         provider.enter(&app, "acme", &ann()).await.expect(403);
         app.stop().await;
-        let app = provider.app(database, "verify_email = true").await;
         let mut unsure = ann();
         unsure["email_verified"] = json!(false);
+        let app = provider.app(database, "").await;
+        let entered = provider.enter(&app, "acme", &unsure).await.expect(201);
+        assert_eq!(entered.json()["user"]["email_verified"], false, "nobody has said that it is");
+        app.stop().await;
+        let app = provider.app(database, "verify_email = true").await;
         provider.enter(&app, "acme", &unsure).await.expect(403);
         provider.enter(&app, "acme", &json!({ "sub": "ann" })).await.expect(403);
         provider.enter(&app, "acme", &ann()).await.expect(201);

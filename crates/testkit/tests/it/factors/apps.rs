@@ -8,6 +8,12 @@ use crate::{
     both,
 };
 
+const PROVED: &[(&str, &str)] =
+    &[("mainstay.toml", ""), ("resources/users.toml", "[auth]\nverify_email = true\n[access]\nread = \"true\"\n")];
+/// `bcrypt("old password", cost 4)`
+const OLD_HASH: &str = "$2b$04$kjA7V1dZSOVuGIa6ID0e1efPG/l.a27exJ08p2jDMpQCBhey2jS0S";
+const OLD_PASSWORD: &str = "old password";
+
 both! {
     async fn an_app_is_enrolled_and_asked_for(app) using FILES {
         let (ann, answer) = sign_up(app, ANN).await;
@@ -96,6 +102,77 @@ both! {
         app.stranger().post("/auth/mfa/verify", body).await.expect(422);
         verify(app, &token, &code(app, &ann.secret, 0)).await.expect(200);
         verify(app, &his, &code(app, &bob.secret, 0)).await.expect(200);
+        // Nor is it good twice, whatever code comes with it.
+        rewind(app).await;
+        verify(app, &token, &code(app, &ann.secret, 0)).await.expect(401);
+    }
+
+    async fn a_factor_that_was_not_asked_for_does_not_count(app) using PROVED {
+        let created = app.admin().post("/api/users", json!({"email": ANN})).await.expect(201).json();
+        let set = auth::credential::set(created["id"].as_str().expect("an id"), OLD_HASH, 0);
+        app.store().own(vec![set]).await.expect("an answer");
+        // Nobody has proved the address yet, so a password is not enough.
+        let asked = async || {
+            let asked = sign_in(app, ANN, OLD_PASSWORD).await.expect(200).json();
+            assert_eq!((&asked["factors"], asked.get("access_token")), (&json!(["email_code"]), None));
+            asked["mfa_token"].clone()
+        };
+        let token = asked().await;
+        let mailed = code_in(&app.mails(ANN, 1).await[0]);
+        let ann = with(app, &verify(app, &token, &mailed).await.expect(200));
+        let begun = ann.post("/auth/totp/enroll", json!({})).await.expect(200).json();
+        let secret = begun["secret"].as_str().expect("a secret").to_owned();
+        let confirmed = ann.post("/auth/totp/confirm", json!({"code": code(app, &secret, 0)})).await.expect(200).json();
+        rewind(app).await;
+        run(app, "UPDATE users SET email_verified = FALSE").await;
+        let token = asked().await;
+        for (factor, code) in [("totp", code(app, &secret, 0)), ("recovery_code", confirmed["recovery_codes"][0].as_str().expect("a code").to_owned())] {
+            let body = json!({"mfa_token": token, "code": code, "factor": factor});
+            app.stranger().post("/auth/mfa/verify", body).await.expect(401);
+        }
+        // The mail alone is not enough either: the app is asked for after it.
+        let mailed = code_in(app.mails(ANN, 3).await.last().expect("a mail"));
+        let further = verify(app, &token, &mailed).await.expect(200).json();
+        assert_eq!((&further["factors"][0], further.get("access_token")), (&json!("totp"), None));
+        verify(app, &further["mfa_token"], &code(app, &secret, 0)).await.expect(200);
+    }
+
+    async fn a_changed_factor_or_password_ends_the_sign_ins_that_wait(app) using FILES {
+        let ann = enrolled(app, ANN).await;
+        run(app, "UPDATE users SET email_verified = TRUE").await;
+        let waits = half_in(app).await;
+        let change = json!({"current_password": PASSWORD, "password": "another good one"});
+        ann.person.post("/auth/password/change", change).await.expect(204);
+        verify(app, &waits, &code(app, &ann.secret, 0)).await.expect(401);
+        let waits = sign_in(app, ANN, "another good one").await.expect(200).json()["mfa_token"].clone();
+        app.stranger().post("/auth/password/forgot", json!({"email": ANN})).await.expect(202);
+        let secret = crate::accounts::secret_in(app.mails(ANN, 3).await.last().expect("a mail"));
+        app.stranger().post("/auth/password/reset", json!({"secret": secret, "password": PASSWORD})).await.expect(204);
+        verify(app, &waits, &code(app, &ann.secret, 0)).await.expect(401);
+        // The app is taken away: what asked for it is over, and so is what its recovery codes could answer.
+        let waits = half_in(app).await;
+        let person = with(app, &verify(app, &half_in(app).await, &code(app, &ann.secret, 0)).await.expect(200));
+        let id = person.get("/auth/factors").await.expect(200).items()[0]["id"].as_str().expect("an id").to_owned();
+        person.delete(&format!("/auth/factors/{id}")).await.expect(204);
+        let tickets = store::Statement::new("SELECT ticket FROM _auth_codes WHERE purpose = 'further'", []);
+        assert!(app.store().own_read(tickets).await.expect("rows").is_empty());
+        verify(app, &waits, &code(app, &ann.secret, 0)).await.expect(401);
+    }
+
+    async fn a_new_app_is_asked_of_the_sign_ins_that_wait(app) using FILES {
+        let (ann, answer) = sign_up(app, ANN).await;
+        let id = answer["user"]["id"].as_str().expect("an id");
+        for number in 0..51 {
+            let tried = auth::attempts::Try { typed: ANN, account: Some(id), address: [192, 0, 2, number].into(), device: None };
+            app.identity().charge(tried, app.engine().clock().now()).await.expect("a try");
+        }
+        let waits = half_in(app).await;
+        let mailed = code_in(&app.mails(ANN, 1).await[0]);
+        let begun = ann.post("/auth/totp/enroll", json!({})).await.expect(200).json();
+        let secret = begun["secret"].as_str().expect("a secret").to_owned();
+        ann.post("/auth/totp/confirm", json!({"code": code(app, &secret, 0)})).await.expect(200);
+        // Begun with a password and a mail, it would be over without the app.
+        verify(app, &waits, &mailed).await.expect(401);
     }
 
     async fn guessing_over_many_tokens_is_stopped(app) using FILES {

@@ -107,6 +107,8 @@ both! {
         assert!(!begun.to_string().contains("state"), "{begun}");
         let body = json!({"ceremony": begun["ceremony"], "credential": device.register(&begun)});
         bob.post("/auth/passkeys/register/finish", body.clone()).await.expect(422);
+        let count = store::Statement::new("SELECT count(*) FROM _auth_ceremonies", []);
+        assert_eq!(app.store().own_read(count).await.expect("a row")[0].integer(0), Some(1), "nor does he end it");
         app.stranger().post("/auth/passkeys/register/finish", body.clone()).await.expect(401);
         // Not in another session of hers either; and that ended it.
         let again = with(app, &sign_in(app, ANN, PASSWORD).await.expect(200));
@@ -134,6 +136,8 @@ both! {
         let path = format!("/api/users/{}", answer["user"]["id"].as_str().expect("an id"));
         app.admin().patch(&path, json!({"disabled": true})).await.expect(200);
         come_in(app, &mut device).await.expect(401);
+        let sessions = store::Statement::new("SELECT id FROM _auth_sessions", []);
+        assert!(app.store().own_read(sessions).await.expect("rows").is_empty(), "none was begun");
         app.admin().patch(&path, json!({"disabled": false})).await.expect(200);
         come_in(app, &mut device).await.expect(200);
         app.admin().delete(&path).await.expect(204);
