@@ -12,7 +12,11 @@ use rules::{
 };
 use serde_json::Value as Json;
 
-use crate::{Engine, operations::parse_id, writes::unique_key};
+use crate::{
+    Engine,
+    operations::parse_id,
+    writes::{new_record, unique_key},
+};
 
 /// One operation of a batch.
 #[derive(Debug)]
@@ -138,10 +142,7 @@ impl Drafting<'_> {
                 let by = upsert.as_deref().map(|names| unique_key(self.gate, self.caller, self.resource, names));
                 let by = by.transpose().map_err(|problem| at_path(problem, self.position))?;
                 let body = self.body(body, &mut late)?;
-                match by {
-                    Some(by) => input.upsert(&body, &by),
-                    None => input.create(&body),
-                }
+                new_record(self.gate, &input, &body, by.as_deref())
             }
             Step::Replace { id, body, precondition, .. } => {
                 let id = self.id(id, &mut late)?;

@@ -13,6 +13,7 @@ use store::Beside;
 
 use crate::{
     Engine, Step,
+    input::Input,
     operations::{Answer, Target, answer_of, parse_id},
     output,
 };
@@ -134,10 +135,7 @@ impl Engine {
                 let resource = Self::resource(gate, resource)?;
                 let by = upsert.map(|names| unique_key(gate, caller, resource, names)).transpose()?;
                 let input = input(resource);
-                let kind = |body: &Json| match &by {
-                    Some(by) => input.upsert(body, by),
-                    None => input.create(body),
-                };
+                let kind = |body: &Json| new_record(gate, &input, body, by.as_deref());
                 match body {
                     Json::Array(items) => Ok((draft_all(resource, items, kind)?, Shape::Several)),
                     body => one(resource, kind(body)?, Shape::One),
@@ -167,6 +165,21 @@ impl Engine {
             Task::Batch(steps) => Ok((self.draft_batch(gate, caller, &steps)?, Shape::Batch)),
         }
     }
+}
+
+/// A new record, or with `by` what becomes of the one found by these fields. What is wrong with the body is told to those
+/// alone who might have had their way with another one.
+pub(crate) fn new_record(
+    gate: &Gate,
+    input: &Input<'_>,
+    body: &Json,
+    by: Option<&[FieldIndex]>,
+) -> Result<OperationKind, Problem> {
+    let kind = match by {
+        Some(by) => input.upsert(body, by),
+        None => input.create(body),
+    };
+    kind.map_err(|problem| gate.refuses_all(input.caller, input.resource, by.is_some()).unwrap_or(problem))
 }
 
 fn find(gate: &Gate, target: Target<'_>) -> Result<(ResourceIndex, model::Value), Problem> {

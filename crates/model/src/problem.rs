@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
+use crate::Caller;
+
 macro_rules! codes {
     ($($(#[doc = $doc:literal])* $variant:ident $slug:literal $status:literal $title:literal;)*) => {
         /// A kind of problem; its slug is the last part of the problem's `type`.
@@ -146,6 +148,18 @@ impl Problem {
     /// A problem with a detail.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), errors: Vec::new(), extra: Extra::default(), cause: None }
+    }
+
+    /// What somebody may not do: a 401 for a stranger, a 403 for all others.
+    #[must_use]
+    pub fn denied(caller: &Caller, detail: &str) -> Self {
+        let code = if caller.identity.is_known() { Code::Forbidden } else { Code::Unauthenticated };
+        match &caller.identity.scopes {
+            Some(scopes) => {
+                Self::new(code, format!("{detail} with this key, whose scopes are {}", scopes.texts().join(", ")))
+            }
+            None => Self::new(code, detail),
+        }
     }
 
     /// A 422 for these flaws.

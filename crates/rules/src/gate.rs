@@ -227,6 +227,18 @@ impl Gate {
         Allowed::new(Write { caller, operations })
     }
 
+    /// The refusal of whatever a caller sends to become a new record, or with `or_updates` to change one, where the rules
+    /// say no to all of it. It comes before any word about the body, which would name fields that the caller can't see.
+    #[must_use]
+    pub fn refuses_all(&self, caller: &Caller, resource: ResourceIndex, or_updates: bool) -> Option<Problem> {
+        let [create, update, _] = self.write_rules(caller, resource);
+        let never = |rule| rule == Condition::Constant(false);
+        (never(create) && (!or_updates || never(update))).then(|| {
+            let name = &self.catalog.schema.get(resource).name;
+            Problem::denied(caller, &format!("you may not create {name}"))
+        })
+    }
+
     fn write_plan(&self, caller: &Caller, profile: &Profile, resource: ResourceIndex) -> Arc<WritePlan> {
         let made: Result<_, std::convert::Infallible> =
             self.writes.get_or_make((resource, profile.clone()), |_| Ok(Arc::new(self.plan_write(caller, resource))));

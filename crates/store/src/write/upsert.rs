@@ -1,7 +1,10 @@
 //! A creation that changes the record which is there already instead.
 
 use model::{Code, FieldIndex, Flaw, Problem, Record, problem::Place};
-use rules::plan::{Edit, Precondition, Written};
+use rules::{
+    Condition,
+    plan::{Edit, Precondition, Written},
+};
 
 use super::{Path, checks::require_fields};
 use crate::{
@@ -49,8 +52,12 @@ impl<T: Tx> Path<'_, T> {
         self.written(model::Action::Updated, new).await
     }
 
-    /// Whether a record has all that one needs which is new: an upsert may leave out what is there already.
+    /// Whether a record has all that one needs which is new: an upsert may leave out what is there already. Who may make
+    /// none is not told what it lacks.
     fn complete(&self, record: &Record) -> Result<(), Problem> {
+        if self.plan.create == Condition::Constant(false) {
+            return Err(self.denied(&format!("you may not create {}", self.resource().name)));
+        }
         let mut flaws = Vec::new();
         require_fields(self.resource(), record, &mut flaws);
         if flaws.is_empty() { Ok(()) } else { Err(Problem::validation(flaws)) }

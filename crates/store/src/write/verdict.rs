@@ -73,13 +73,7 @@ impl<T: Tx> Path<'_, T> {
     }
 
     pub(super) fn denied(&self, detail: &str) -> Problem {
-        let code = if self.caller.identity.is_known() { Code::Forbidden } else { Code::Unauthenticated };
-        match &self.caller.identity.scopes {
-            Some(scopes) => {
-                Problem::new(code, format!("{detail} with this key, whose scopes are {}", scopes.texts().join(", ")))
-            }
-            None => Problem::new(code, detail),
-        }
+        Problem::denied(self.caller, detail)
     }
 }
 

@@ -53,6 +53,24 @@ async fn tries(person: &Person) -> Vec<(&'static str, Reply)> {
 }
 
 both! {
+    async fn who_may_make_none_is_told_nothing_of_what_a_record_needs(app) using FILES {
+        let (ann, _) = sign_up(app, "ann@example.org").await;
+        let wrong = json!({"nonsense": 1, "text": 5});
+        let batch = json!({"operations": [{"method": "POST", "path": "/api/vaults", "body": wrong}]});
+        for (person, status) in [(app.stranger(), 401), (ann, 403)] {
+            for path in ["/api/vaults", "/api/vaults?upsert=id"] {
+                for body in [wrong.clone(), json!([wrong])] {
+                    let denied = person.post(path, body).await.expect(status);
+                    assert_eq!(denied.json()["detail"], "you may not create vaults");
+                }
+            }
+            person.post("/api/batch", batch.clone()).await.expect(status);
+        }
+        // Who might have had their way with another body is told what is wrong with this one.
+        app.admin().post("/api/vaults", wrong).await.expect(422);
+        app.stranger().post("/api/cards", json!({"nonsense": 1})).await.expect(422);
+    }
+
     async fn where_no_rule_is_nothing_is_open(app) using FILES {
         app.admin().post("/api/vaults", json!({"text": "gold"})).await.expect(201);
         app.admin().post("/api/boxes", json!({"vault": 1})).await.expect(201);
