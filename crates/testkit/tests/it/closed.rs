@@ -13,7 +13,10 @@ const FILES: &[(&str, &str)] = &[
     ("mainstay.toml", ""),
     ("resources/users.toml", USERS),
     // Nobody has said who may do what.
-    ("resources/vaults.toml", "id = \"integer\"\n[fields]\ntext = { type = \"string\" }\n"),
+    (
+        "resources/vaults.toml",
+        "id = \"integer\"\n[fields]\ntext = { type = \"string\" }\nname = { type = \"string\", unique = true }\n",
+    ),
     (
         "resources/boxes.toml",
         "id = \"integer\"\n[fields]\nvault = { type = \"reference\", to = \"vaults\" }\n[access]\nread = \"true\"\n",
@@ -40,7 +43,7 @@ async fn tries(person: &Person) -> Vec<(&'static str, Reply)> {
     vec![
         ("create", person.post("/api/vaults", json!({"text": "y"})).await),
         ("create several", person.post("/api/vaults", json!([{"text": "y"}])).await),
-        ("upsert", person.post("/api/vaults?upsert=id", json!({"id": 1, "text": "y"})).await),
+        ("upsert", person.post("/api/vaults?upsert=name", json!({"name": "n", "text": "y"})).await),
         ("read", person.get("/api/vaults/1").await),
         ("patch", person.patch("/api/vaults/1", json!({"text": "y"})).await),
         ("put", person.put("/api/vaults/1", json!({"text": "y"})).await),
@@ -55,10 +58,10 @@ async fn tries(person: &Person) -> Vec<(&'static str, Reply)> {
 both! {
     async fn who_may_make_none_is_told_nothing_of_what_a_record_needs(app) using FILES {
         let (ann, _) = sign_up(app, "ann@example.org").await;
-        let wrong = json!({"nonsense": 1, "text": 5});
+        let wrong = json!({"nonsense": 1, "text": 5, "name": "n"});
         let batch = json!({"operations": [{"method": "POST", "path": "/api/vaults", "body": wrong}]});
         for (person, status) in [(app.stranger(), 401), (ann, 403)] {
-            for path in ["/api/vaults", "/api/vaults?upsert=id"] {
+            for path in ["/api/vaults", "/api/vaults?upsert=name"] {
                 for body in [wrong.clone(), json!([wrong])] {
                     let denied = person.post(path, body).await.expect(status);
                     assert_eq!(denied.json()["detail"], "you may not create vaults");

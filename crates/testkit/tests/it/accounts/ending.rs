@@ -137,7 +137,7 @@ both! {
         app.admin().patch(&format!("/api/users/{}", id(&answer)), json!({"roles": ["editor"]})).await.expect(200);
         ann.post("/auth/sign-out", json!({})).await.expect(204);
         let mut lines = Vec::new();
-        for _ in 0..300 {
+        for _ in 0..2000 {
             let query = store::Statement::new("SELECT what, subject, count FROM _audit ORDER BY at, what", []);
             let rows = app.store().own_read(query).await.expect("rows");
             lines = rows.iter().map(|row| format!("{} {} {}", row.text(0).unwrap_or(""), row.text(1).unwrap_or("").split([':', '/']).next().unwrap_or(""), row.integer(2).unwrap_or(0))).collect::<Vec<_>>();
