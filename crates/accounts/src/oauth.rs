@@ -21,7 +21,6 @@ use outgoing::Client;
 use parking_lot::Mutex;
 use serde_json::{Value as Json, json};
 use store::Beside;
-use tokio::sync::OnceCell;
 use url::Url;
 use web::{Body, Parameters, Request};
 
@@ -36,12 +35,12 @@ use crate::{
 /// The providers of the app, made when they are first asked for and again when their settings change.
 #[derive(Default)]
 pub(crate) struct Providers {
-    client: OnceCell<Client>,
+    client: Client,
     known: Mutex<HashMap<String, (OAuthProvider, Arc<Provider>)>>,
 }
 
 impl Providers {
-    pub(crate) async fn find(&self, people: &People, name: &str) -> Result<(OAuthProvider, Arc<Provider>), Problem> {
+    pub(crate) fn find(&self, people: &People, name: &str) -> Result<(OAuthProvider, Arc<Provider>), Problem> {
         let declared = &people.settings()?.oauth;
         let Some(declared) = declared.iter().find(|provider| provider.name == name) else {
             let near = rules::nearest(name, declared.iter().map(|provider| provider.name.as_str()));
@@ -53,15 +52,13 @@ impl Providers {
         {
             return Ok((declared.clone(), Arc::clone(provider)));
         }
-        let failed = |error: outgoing::Error| Problem::internal(error.to_string());
-        let client = self.client.get_or_try_init(|| async { Client::new() }).await.map_err(failed)?;
         let settings = Settings {
             name: name.to_owned(),
             issuer: declared.issuer.clone(),
             client_id: declared.client_id.clone(),
             client_secret: declared.client_secret.as_ref().map(|secret| secret.expose().to_owned()).unwrap_or_default(),
         };
-        let provider = Arc::new(Provider::new(settings, client.clone()).map_err(Problem::internal)?);
+        let provider = Arc::new(Provider::new(settings, self.client.clone()).map_err(Problem::internal)?);
         self.known.lock().insert(name.to_owned(), (declared.clone(), Arc::clone(&provider)));
         Ok((declared.clone(), provider))
     }
@@ -75,7 +72,7 @@ pub(crate) async fn begin(
     name: &str,
 ) -> Result<Response<Body>, Problem> {
     require_method(people, Way::OAuth)?;
-    let (_, provider) = accounts.providers.find(people, name).await?;
+    let (_, provider) = accounts.providers.find(people, name)?;
     let mut parameters = Parameters::parse(request.query)?;
     let required = |parameter: &str, value: Option<String>| {
         value.ok_or_else(|| Problem::parameter(parameter, format!("`{parameter}` is required")))
@@ -120,7 +117,7 @@ pub(crate) async fn callback(
     people: &People,
     name: &str,
 ) -> Result<Response<Body>, Problem> {
-    let (_, provider) = accounts.providers.find(people, name).await?;
+    let (_, provider) = accounts.providers.find(people, name)?;
     // What else providers send along is theirs.
     let mut parameters = Parameters::parse(request.query)?;
     let state = parameters.take("state")?.unwrap_or_default();
@@ -198,7 +195,7 @@ pub(crate) async fn token(
     if let Some(person) = owner(accounts, people, &proved).await? {
         return complete(accounts, request, people, entry(person, vec![spend])).await;
     }
-    let (declared, _) = accounts.providers.find(people, &proved.provider).await?;
+    let (declared, _) = accounts.providers.find(people, &proved.provider)?;
     let known = match &proved.email {
         Some(email) => people.find_by_email(&accounts.engine, email).await?,
         None => None,

@@ -35,7 +35,7 @@ pub(crate) async fn link(
 ) -> Result<Response<Body>, Problem> {
     require_method(people, Way::OAuth)?;
     let (_, id) = freshly_signed_in(request)?;
-    accounts.providers.find(people, name).await?;
+    accounts.providers.find(people, name)?;
     let mut fields = Fields::read(request).await?;
     let (code, verifier) = (fields.required("code"), fields.required("code_verifier"));
     fields.finish()?;

@@ -39,7 +39,7 @@ pub(crate) async fn change(
     let tried = Try { typed: &counted, account: Some(&id), address: request.address, device: Some(&session) };
     let attempt = accounts.auth.charge(tried, request.now).await?;
     let store = accounts.auth.store();
-    let passwords = accounts.auth.passwords().await?;
+    let passwords = accounts.auth.passwords();
     let kept = credential::find(&**store, &id).await?;
     let same = passwords.verify(&current, kept.as_deref()).await?;
     let Some(kept) = kept.filter(|_| same) else {
@@ -103,7 +103,7 @@ pub(crate) async fn reset(
     let row = rows.first().ok_or_else(link::wrong)?;
     let (Some(id), Some(email)) = (row.text(0), row.text(1)) else { return Err(link::wrong()) };
     let person = people.find(&accounts.engine, id).await?.ok_or_else(link::wrong)?;
-    let hash = accounts.auth.passwords().await?.hash(&new).await?;
+    let hash = accounts.auth.passwords().hash(&new).await?;
     let caller = request.caller();
     let mut statements = vec![link::spend_reset(&secret, request.now)];
     statements.extend(attempt.give_back());

@@ -61,7 +61,7 @@ pub(crate) async fn sign_up(
     if !flaws.is_empty() {
         return Err(Problem::validation(flaws));
     }
-    let hash = accounts.auth.passwords().await?.hash(&password).await?;
+    let hash = accounts.auth.passwords().hash(&password).await?;
     if settings.verify_email && !terms.verified {
         return wait_for_code(accounts, request, email.unwrap_or_default(), &body, Some(&hash)).await;
     }

@@ -77,7 +77,7 @@ pub struct Auth {
     pub attempts: Attempts,
     /// Failures for the audit log.
     pub failures: Failures,
-    passwords: OnceCell<Passwords>,
+    passwords: Passwords,
     started: Instant,
     /// When the database last said what has changed: milliseconds since the start.
     heard: AtomicI64,
@@ -99,7 +99,7 @@ impl Auth {
             anonymous: Arc::new(Identity::anonymous()),
             attempts: Attempts::default(),
             failures: Failures::default(),
-            passwords: OnceCell::new(),
+            passwords: Passwords::default(),
             started: Instant::now(),
             heard: AtomicI64::new(0),
         }
@@ -112,7 +112,6 @@ impl Auth {
     pub async fn prepare(&self) -> Result<(), Problem> {
         if self.engine.gate().catalog().schema.people().is_some() {
             self.keyring().await?;
-            self.passwords().await?;
         }
         Ok(())
     }
@@ -190,16 +189,9 @@ impl Auth {
     }
 
     /// Who hashes passwords.
-    ///
-    /// # Errors
-    /// The system gives no chance.
-    pub async fn passwords(&self) -> Result<&Passwords, Problem> {
-        self.passwords
-            .get_or_try_init(|| async {
-                let started = tokio::task::spawn_blocking(Passwords::start).await;
-                started.map_err(|error| Problem::internal(format!("a hashing ended: {error}")))?
-            })
-            .await
+    #[must_use]
+    pub fn passwords(&self) -> &Passwords {
+        &self.passwords
     }
 
     /// Somebody's record or sessions have changed: whoever uses a token of this person is looked at anew.

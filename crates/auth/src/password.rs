@@ -74,8 +74,6 @@ pub struct Passwords {
 struct Shared {
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
-    /// A hash that no password has, for accounts that are not there.
-    nobody: String,
 }
 
 /// Counts one who waits, until dropped.
@@ -87,23 +85,16 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Passwords {
-    /// A pool of half the processors, one at least.
-    ///
-    /// # Errors
-    /// The system gives no chance.
-    pub fn start() -> Result<Self, Problem> {
+impl Default for Passwords {
+    /// A pool of half the processors, one at least; a thread starts with the hashing that it is for.
+    fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let mut nobody = [0_u8; 32];
-        rand::Rng::fill_bytes(&mut rand::rng(), &mut nobody);
-        let shared = Shared {
-            places: Arc::new(Semaphore::new((processors / 2).clamp(1, 8))),
-            waiting: AtomicUsize::new(0),
-            nobody: hash::make(&nobody)?,
-        };
-        Ok(Self { shared: Arc::new(shared) })
+        let places = Arc::new(Semaphore::new((processors / 2).clamp(1, 8)));
+        Self { shared: Arc::new(Shared { places, waiting: AtomicUsize::new(0) }) }
     }
+}
 
+impl Passwords {
     /// The hash of a password, as a PHC string.
     ///
     /// # Errors
@@ -119,7 +110,7 @@ impl Passwords {
     /// 503 where too many wait.
     pub async fn verify(&self, password: &Password, hash: Option<&str>) -> Result<bool, Problem> {
         let known = hash.is_some();
-        let hash = hash.unwrap_or(&self.shared.nobody).to_owned();
+        let hash = hash.unwrap_or(hash::NOBODY).to_owned();
         let Password { raw, normal } = password.clone();
         let same = self.work(move || hash::verify(&raw, &normal, &hash)).await?;
         Ok(same && known)
@@ -190,7 +181,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_has_its_hash_and_no_other() {
-        let passwords = Passwords::start().unwrap();
+        let passwords = Passwords::default();
         let hash = passwords.hash(&Password::new("cafe\u{301} au lait")).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(passwords.verify(&Password::new("café au lait"), Some(&hash)).await.unwrap());
@@ -200,7 +191,7 @@ mod tests {
 
     #[tokio::test]
     async fn hashes_of_bcrypt_are_compared_by_raw_bytes_and_want_replacing() {
-        let passwords = Passwords::start().unwrap();
+        let passwords = Passwords::default();
         let decomposed = "cafe\u{301} au lait";
         let hash = bcrypt::hash(decomposed, 4).unwrap();
         assert!(super::needs_upgrade(&hash) && super::is_known_hash(&hash));

@@ -84,7 +84,7 @@ impl Site {
             client_id: "ours".into(),
             client_secret: "s/e c:ret".into(),
         };
-        let provider = Provider::new(settings, Client::new().unwrap()).unwrap();
+        let provider = Provider::new(settings, Client::default()).unwrap();
         let site = Self { issuer, world, key, provider };
         site.answer("/.well-known/openid-configuration", 200, site.document());
         site.answer("/jwks", 200, json!({ "keys": [site.jwk("k1"), { "kty": "martian" }] }));
@@ -331,7 +331,7 @@ async fn the_userinfo_completes_but_must_be_the_same_person() {
 
 #[test]
 fn issuers_have_tls_unless_they_are_on_loopback() {
-    let client = Client::new().unwrap();
+    let client = Client::default();
     let provider = |issuer: &str| {
         let settings = Settings {
             name: "acme".into(),

@@ -7,13 +7,15 @@
 
 mod address;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{HeaderMap, Method};
 use reqwest::{
+    ClientBuilder,
     dns::{Addrs, Name, Resolve, Resolving},
     redirect::Policy,
 };
+use tokio::sync::OnceCell;
 use url::{Host, Url};
 
 pub use address::is_public;
@@ -24,10 +26,18 @@ const CONNECT: Duration = Duration::from_secs(5);
 const WHOLE: Duration = Duration::from_secs(10);
 
 /// Makes calls.
-#[derive(Debug, Clone)]
-pub struct Client {
-    public: reqwest::Client,
-    any: reqwest::Client,
+///
+/// Its two ways out are set up with the first call that takes them: reading the system's certificates is a good part of the
+/// time and the memory of a start, and most servers call nobody.
+#[derive(Debug, Clone, Default)]
+pub struct Client(Arc<Ways>);
+
+#[derive(Debug, Default)]
+struct Ways {
+    /// To public addresses alone.
+    public: OnceCell<reqwest::Client>,
+    /// To a place that the operator has named.
+    any: OnceCell<reqwest::Client>,
 }
 
 /// A call to another server.
@@ -100,28 +110,12 @@ pub enum Error {
     /// The client can't be set up.
     #[error("failed to set up the HTTP client")]
     SetUp(#[source] reqwest::Error),
+    /// Setting the client up has ended before it was done.
+    #[error("failed to finish setting up the HTTP client")]
+    SetUpEnded(#[source] tokio::task::JoinError),
 }
 
 impl Client {
-    /// A client with its own connections.
-    ///
-    /// # Errors
-    /// The TLS library can't be set up.
-    pub fn new() -> Result<Self, Error> {
-        let builder = || {
-            reqwest::Client::builder()
-                .redirect(Policy::none())
-                .no_proxy()
-                .connect_timeout(CONNECT)
-                .timeout(WHOLE)
-                .pool_max_idle_per_host(2)
-                .user_agent("mainstay")
-        };
-        let public = builder().dns_resolver(PublicOnly).build().map_err(Error::SetUp)?;
-        let any = builder().build().map_err(Error::SetUp)?;
-        Ok(Self { public, any })
-    }
-
     /// Makes a call and reads its whole answer.
     ///
     /// # Errors
@@ -130,10 +124,10 @@ impl Client {
         let Call { method, url, headers, body, limit, trusted } = call;
         let host = url.host_str().unwrap_or_default().to_owned();
         let client = match trusted {
-            Some(trusted) if trusted == Origin::of(&url) => &self.any,
+            Some(trusted) if trusted == Origin::of(&url) => set_up(&self.0.any, builder).await?,
             _ => {
                 check(&url)?;
-                &self.public
+                set_up(&self.0.public, || builder().dns_resolver(PublicOnly)).await?
             }
         };
         let unreachable = |source: reqwest::Error| refused(&host, source);
@@ -149,6 +143,30 @@ impl Client {
         }
         Ok(Answer { status, headers, body })
     }
+}
+
+fn builder() -> ClientBuilder {
+    reqwest::Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT)
+        .timeout(WHOLE)
+        .pool_max_idle_per_host(2)
+        .user_agent("mainstay")
+}
+
+/// A way out, set up unless it has been: away from the threads that serve requests, since files are read.
+async fn set_up(
+    way: &OnceCell<reqwest::Client>,
+    builder: impl FnOnce() -> ClientBuilder + Send + 'static,
+) -> Result<&reqwest::Client, Error> {
+    let made = || async {
+        match tokio::task::spawn_blocking(move || builder().build()).await {
+            Ok(built) => built.map_err(Error::SetUp),
+            Err(error) => Err(Error::SetUpEnded(error)),
+        }
+    };
+    way.get_or_try_init(made).await
 }
 
 /// What can be said of a URL before its name is resolved: a literal address never meets the resolver.

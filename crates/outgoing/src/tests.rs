@@ -50,7 +50,7 @@ fn only_public_addresses_are_public() {
 
 #[tokio::test]
 async fn private_places_are_not_called() {
-    let client = Client::new().unwrap();
+    let client = Client::default();
     let urls =
         ["https://127.0.0.1/", "https://[::1]/", "https://[::ffff:10.0.0.1]/", "https://0x7f.1/", "https://localhost/"];
     for url in urls {
@@ -65,7 +65,7 @@ async fn private_places_are_not_called() {
 async fn the_origin_that_the_operator_named_is_called_and_no_other_port_of_it() {
     let url = server("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await;
     let other = server("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno").await;
-    let client = Client::new().unwrap();
+    let client = Client::default();
     let answer = client.send(call(&url, Some(&url))).await.unwrap();
     assert_eq!((answer.status, answer.body.as_slice()), (200, b"hi".as_slice()));
     assert!(client.send(call(&other, Some(&url))).await.is_err());
@@ -73,7 +73,7 @@ async fn the_origin_that_the_operator_named_is_called_and_no_other_port_of_it() 
 
 #[tokio::test]
 async fn redirects_are_answers_and_long_answers_are_errors() {
-    let client = Client::new().unwrap();
+    let client = Client::default();
     let url = server("HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n").await;
     assert_eq!(client.send(call(&url, Some(&url))).await.unwrap().status, 302);
     let long = "HTTP/1.1 200 OK\r\ncontent-length: 2000\r\n\r\n".to_owned() + &"x".repeat(2000);
@@ -84,7 +84,7 @@ async fn redirects_are_answers_and_long_answers_are_errors() {
 
 #[tokio::test]
 async fn a_message_names_the_host_and_nothing_else_of_the_url() {
-    let client = Client::new().unwrap();
+    let client = Client::default();
     let url = "http://127.0.0.1:1/secret?token=secret";
     let error = client.send(call(url, Some(url))).await.unwrap_err();
     let mut told = format!("{error} {error:?}");

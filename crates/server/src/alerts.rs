@@ -21,7 +21,7 @@ pub(crate) fn assemble(settings: &Settings, engine: &Arc<Engine>) -> Result<Aler
     let clock = Arc::clone(engine.clock());
     let means = Means {
         store: Arc::clone(engine.store()),
-        client: outgoing::Client::new().map_err(|error| wrong(&error))?,
+        client: outgoing::Client::default(),
         carrier: identity::carrier(settings).map_err(|error| wrong(&error))?,
         templates,
         clock: Box::new(move || clock.now()),

@@ -11,6 +11,10 @@ static ARGON2: LazyLock<Argon2<'static>> = LazyLock::new(|| {
 });
 /// What hashes of ours begin with; others are replaced at the next sign-in.
 const OURS: &str = "$argon2id$v=19$m=19456,t=2,p=1$";
+/// A hash for accounts that are not there: comparing with it is the work that comparing with one of ours is. Its salt and its
+/// result were drawn by lot, so nobody knows a password that it has; made at each start, it would cost each start a hashing.
+pub(super) const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$cykXli61gzSVdQ/KjZgOow$LqbFZmLTjyDkVW22CviLUuDjESPKLPy48YO25Rww6uU";
 
 pub(super) fn make(password: &[u8]) -> Result<String, Problem> {
     let hash = ARGON2.hash_password(password).map_err(|error| Problem::internal(format!("no hash: {error}")))?;
@@ -41,4 +45,25 @@ pub fn needs_upgrade(hash: &str) -> bool {
 
 fn is_bcrypt(hash: &str) -> bool {
     ["$2a$", "$2b$", "$2x$", "$2y$"].iter().any(|kind| hash.starts_with(kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::password_hash::phc::PasswordHash;
+
+    use super::{NOBODY, make, needs_upgrade, verify};
+
+    #[test]
+    fn an_account_that_is_not_there_costs_what_one_that_is_there_costs() {
+        let nobody = PasswordHash::new(NOBODY).unwrap();
+        let made = make(b"some password").unwrap();
+        let made = PasswordHash::new(&made).unwrap();
+        assert!(!needs_upgrade(NOBODY));
+        assert_eq!((nobody.algorithm, nobody.version, &nobody.params), (made.algorithm, made.version, &made.params));
+        let lengths = |hash: &PasswordHash| {
+            (hash.salt.as_ref().map(|salt| salt.len()), hash.hash.as_ref().map(|output| output.len()))
+        };
+        assert_eq!(lengths(&nobody), lengths(&made));
+        assert!(!verify("", "", NOBODY));
+    }
 }
