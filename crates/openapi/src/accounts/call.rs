@@ -52,6 +52,10 @@ impl Call {
         if method != "get" {
             codes.push(Code::Csrf);
         }
+        // A key can do nothing here, signing in included.
+        if path.starts_with("/auth/") {
+            codes.push(Code::Forbidden);
+        }
         let (parameters, answers) = (Vec::new(), Map::new());
         Self { method, path, id, summary, caller: Caller::Anyone, parameters, body: Json::Null, answers, codes }
     }

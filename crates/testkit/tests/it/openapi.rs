@@ -177,9 +177,12 @@ both! {
         for member in told["required"].as_array().expect("names") {
             assert!(given.get(member.as_str().expect("a name")).is_some(), "{member} is promised");
         }
-        let forbidden = sign_up["responses"]["403"]["$ref"].as_str().expect("an answer");
-        let kinds = &reader.pointer(&forbidden[1..]).expect("an answer")["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["type"]["enum"];
-        assert_eq!(*kinds, json!(["/problems/csrf", "/problems/forbidden"]));
+        // A key can't make an account, nor sign in.
+        for path in ["/auth/sign-up", "/auth/sign-in", "/auth/password/forgot"] {
+            let forbidden = reader["paths"][path]["post"]["responses"]["403"]["$ref"].as_str().expect("an answer");
+            let kinds = &reader.pointer(&forbidden[1..]).expect("an answer")["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["type"]["enum"];
+            assert_eq!(*kinds, json!(["/problems/csrf", "/problems/forbidden"]));
+        }
         let ways = &reader["paths"]["/auth/me"]["get"]["security"];
         assert_eq!(*ways, json!([{ "bearer": [] }, { "cookie": [] }]));
         assert!(reader["components"]["securitySchemes"]["cookie"]["name"].as_str().is_some_and(|name| name.starts_with("mainstay_")));
