@@ -74,8 +74,7 @@ pub(crate) async fn change(
     let (resource, settings) = people.resource()?;
     let mut flaws = Vec::new();
     let declared = resource.get(settings.fields.email);
-    let accepted =
-        email.as_ref().map(|email| accept_field(declared, &email.as_str().into(), format_args!("/email"), &mut flaws));
+    let accepted = email.as_ref().map(|email| accept_field(declared, &email.as_str().into(), "email", &mut flaws));
     if accepted.is_none() {
         flaws.push(Flaw::pointer("/email", "required", "email is required, or `ticket` and `code`"));
     }

@@ -53,15 +53,10 @@ pub(crate) async fn create(
     let (resource, settings) = people.resource()?;
     let mut flaws = Vec::new();
     if !fields.is_flawed("/email") {
-        accept_field(resource.get(settings.fields.email), &email.as_str().into(), format_args!("/email"), &mut flaws);
+        accept_field(resource.get(settings.fields.email), &email.as_str().into(), "email", &mut flaws);
     }
     if !fields.is_flawed("/roles") {
-        accept_field(
-            resource.get(settings.fields.roles),
-            &Json::from(roles.clone()),
-            format_args!("/roles"),
-            &mut flaws,
-        );
+        accept_field(resource.get(settings.fields.roles), &Json::from(roles.clone()), "roles", &mut flaws);
     }
     flaws.into_iter().for_each(|flaw| fields.flaw(flaw));
     if people.find_by_email(&accounts.engine, &email).await?.is_some() {

@@ -37,7 +37,7 @@ impl Input<'_> {
             // A flawed value is no missing one.
             let flawed = flaws.iter().any(|flaw| in_field(flaw, name));
             if declared.required && declared.is_declared() && !flawed {
-                check_required(declared, record.get(field), format_args!("/{name}"), &mut flaws);
+                check_required(declared, record.get(field), &mut flaws);
             }
         }
         if flaws.is_empty() { Ok(OperationKind::Create { record, given }) } else { Err(Problem::validation(flaws)) }
@@ -57,7 +57,7 @@ impl Input<'_> {
                 let detail = format!("{name} is required: the record is found by it");
                 flaws.push(Flaw::pointer(pointer(name), "required", detail));
             } else if given.contains(&field) {
-                check_required(declared, record.get(field), format_args!("/{name}"), &mut flaws);
+                check_required(declared, record.get(field), &mut flaws);
             }
         }
         let by = by.to_vec();
@@ -99,13 +99,13 @@ impl Input<'_> {
             let declared = self.declared().get(field);
             if declared.origin != Origin::Declared {
                 // One that is sent back as it was read does no harm.
-                let value = accept_field(declared, json, format_args!("/{name}"), &mut flaws);
+                let value = accept_field(declared, json, name, &mut flaws);
                 edits.extend(value.map(|value| (field, Edit::Set(value))));
                 continue;
             }
             if let Some(edit) = edit(declared, json, &mut flaws) {
                 if let Edit::Set(value) = &edit {
-                    check_required(declared, value, format_args!("/{name}"), &mut flaws);
+                    check_required(declared, value, &mut flaws);
                 }
                 edits.push((field, edit));
             }
@@ -122,7 +122,7 @@ impl Input<'_> {
         for field in given {
             let declared = resource.get(field);
             if declared.is_declared() {
-                check_required(declared, record.get(field), format_args!("/{}", declared.name), &mut flaws);
+                check_required(declared, record.get(field), &mut flaws);
                 edits.push((field, Edit::Set(record.get(field).clone())));
             }
         }
@@ -149,7 +149,7 @@ impl Input<'_> {
                     flaws.push(Flaw::pointer(pointer(name), "system", format!("{name} is kept by the server")));
                     None
                 }
-                _ => accept_field(declared, json, format_args!("/{name}"), flaws),
+                _ => accept_field(declared, json, name, flaws),
             };
             if flaws.len() > before {
                 continue;
@@ -252,7 +252,6 @@ impl Input<'_> {
 
 /// What a member of a patch asks for.
 fn edit(field: &Field, json: &Json, flaws: &mut Vec<Flaw>) -> Option<Edit> {
-    let at = pointer(&field.name);
     let is_json = matches!(field.kind, model::Kind::Json { .. }) && !field.is_list();
     if is_json && json.is_object() {
         return Some(Edit::Merge(json.to_string().into()));
@@ -260,25 +259,23 @@ fn edit(field: &Field, json: &Json, flaws: &mut Vec<Flaw>) -> Option<Edit> {
     let operator =
         json.as_object().filter(|_| !is_json).and_then(|members| members.iter().next().filter(|_| members.len() == 1));
     let Some((operator, operand)) = operator else {
-        return accept_field(field, json, format_args!("{at}"), flaws).map(Edit::Set);
+        return accept_field(field, json, &field.name, flaws).map(Edit::Set);
     };
     let number =
         matches!(field.kind, model::Kind::Integer { .. } | model::Kind::Float { .. } | model::Kind::Decimal { .. });
-    let at = format!("{at}/{operator}");
+    let at = format!("{}/{operator}", field.name);
     match operator.as_str() {
-        "$increment" if number && !field.is_list() => {
-            accept_field(&unbounded(field), operand, format_args!("{at}"), flaws)
-                .filter(|by| !by.is_null())
-                .map(Edit::Increment)
-                .or_else(|| {
-                    if operand.is_null() {
-                        flaws.push(Flaw::pointer(at, "type", "expected a number"));
-                    }
-                    None
-                })
-        }
+        "$increment" if number && !field.is_list() => accept_field(&unbounded(field), operand, &at, flaws)
+            .filter(|by| !by.is_null())
+            .map(Edit::Increment)
+            .or_else(|| {
+                if operand.is_null() {
+                    flaws.push(Flaw::pointer(format!("/{at}"), "type", "expected a number"));
+                }
+                None
+            }),
         "$append" | "$remove" if field.is_list() && operand.is_array() => {
-            let items = accept_field(field, operand, format_args!("{at}"), flaws)?.items().to_vec();
+            let items = accept_field(field, operand, &at, flaws)?.items().to_vec();
             Some(if operator == "$append" { Edit::Append(items) } else { Edit::Remove(items) })
         }
         "$increment" | "$append" | "$remove" => {
@@ -287,10 +284,10 @@ fn edit(field: &Field, json: &Json, flaws: &mut Vec<Flaw>) -> Option<Edit> {
                 _ if field.is_list() => "expected an array of items",
                 _ => "`$append` and `$remove` work on lists only",
             };
-            flaws.push(Flaw::pointer(at, "type", wanted));
+            flaws.push(Flaw::pointer(format!("/{at}"), "type", wanted));
             None
         }
-        _ => accept_field(field, json, format_args!("/{}", field.name), flaws).map(Edit::Set),
+        _ => accept_field(field, json, &field.name, flaws).map(Edit::Set),
     }
 }
 

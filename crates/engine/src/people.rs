@@ -261,12 +261,7 @@ impl Engine {
                 let mut edits = vec![(fields.email_verified, Value::Boolean(verified))];
                 if let Some(email) = email {
                     let mut flaws = Vec::new();
-                    let value = model::accept_field(
-                        resource.get(fields.email),
-                        &email.into(),
-                        format_args!("/email"),
-                        &mut flaws,
-                    );
+                    let value = model::accept_field(resource.get(fields.email), &email.into(), "email", &mut flaws);
                     edits.push((fields.email, value.ok_or_else(|| Problem::validation(flaws))?));
                 }
                 patch(id, edits)
@@ -304,7 +299,7 @@ fn read_person(gate: &Gate, body: &[u8]) -> Result<Record, Problem> {
         // What is stored may be older than the app's limits on it.
         let lenient = model::Field { kind: lenient(&declared.kind), ..declared.clone() };
         let mut flaws = Vec::new();
-        if let Some(value) = model::accept_field(&lenient, &json[&declared.name], format_args!(""), &mut flaws) {
+        if let Some(value) = model::accept_field(&lenient, &json[&declared.name], &declared.name, &mut flaws) {
             record.set(field, value);
         }
     }

@@ -10,7 +10,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashSet, fmt::Arguments};
+use std::collections::HashSet;
 
 use serde_json::{Number, Value as Json};
 
@@ -29,7 +29,7 @@ pub use text::{is_email, is_string_id, is_url};
 /// Whose value is looked at, and where flaws go.
 struct Place<'a> {
     field: &'a Field,
-    pointer: Arguments<'a>,
+    at: &'a str,
     item: Option<usize>,
     flaws: &'a mut Vec<Flaw>,
 }
@@ -40,20 +40,18 @@ impl Place<'_> {
     fn flaw(&mut self, code: &'static str, what: impl std::fmt::Display) {
         let name = &self.field.name;
         let flaw = match self.item {
-            Some(item) => {
-                Flaw::pointer(format!("{}/{item}", self.pointer), code, format!("item {item} of {name} {what}"))
-            }
-            None => Flaw::pointer(self.pointer.to_string(), code, format!("{name} {what}")),
+            Some(item) => Flaw::pointer(format!("/{}/{item}", self.at), code, format!("item {item} of {name} {what}")),
+            None => Flaw::pointer(format!("/{}", self.at), code, format!("{name} {what}")),
         };
         self.flaws.push(flaw);
     }
 }
 
-/// Reads the JSON value of a field. None where it has flaws, which are added to `flaws` under `pointer` (items under
-/// `pointer/0`, …); it is written out only then. Null is [`Value::Null`], whether the field is required or not: see [`check_required`]; a `many`
-/// reference, which is never null, becomes the empty list.
-pub fn accept_field(field: &Field, json: &Json, pointer: Arguments<'_>, flaws: &mut Vec<Flaw>) -> Option<Value> {
-    let mut place = Place { field, pointer, item: None, flaws };
+/// Reads the JSON value of a field, which stands at this place of the body: `name`, or `name/$append`. None where it has
+/// flaws, which are added to `flaws` under `/name` (items under `/name/0`, …). Null is [`Value::Null`], whether the field is required or not: see
+/// [`check_required`]; a `many` reference, which is never null, becomes the empty list.
+pub fn accept_field(field: &Field, json: &Json, at: &str, flaws: &mut Vec<Flaw>) -> Option<Value> {
+    let mut place = Place { field, at, item: None, flaws };
     if json.is_null() {
         return Some(if field.is_many() { Value::List(Vec::new()) } else { Value::Null });
     }
@@ -63,16 +61,16 @@ pub fn accept_field(field: &Field, json: &Json, pointer: Arguments<'_>, flaws: &
     }
 }
 
-/// Notes a flaw where a required field has no value: null, or no id at all in a `many` reference.
-pub fn check_required(field: &Field, value: &Value, pointer: Arguments<'_>, flaws: &mut Vec<Flaw>) {
+/// Notes a flaw under the field's name where it is required and has no value: null, or no id at all in a `many` reference.
+pub fn check_required(field: &Field, value: &Value, flaws: &mut Vec<Flaw>) {
     if !field.required {
         return;
     }
     let name = &field.name;
     if value.is_null() {
-        flaws.push(Flaw::pointer(pointer.to_string(), "required", format!("{name} is required")));
+        flaws.push(Flaw::pointer(format!("/{name}"), "required", format!("{name} is required")));
     } else if field.is_many() && value.items().is_empty() {
-        flaws.push(Flaw::pointer(pointer.to_string(), "required", format!("{name} needs at least one id")));
+        flaws.push(Flaw::pointer(format!("/{name}"), "required", format!("{name} needs at least one id")));
     }
 }
 

@@ -46,7 +46,7 @@ fn literal(field: &Field, node: &Node, report: &mut Report) -> Option<Default> {
         report.error(&node.place, "the default must be finite");
         return None;
     }
-    let value = accept_field(field, &node.to_json(), format_args!(""), &mut flaws);
+    let value = accept_field(field, &node.to_json(), &field.name, &mut flaws);
     for flaw in &flaws {
         let item = item_place(node, flaw);
         let message = format!("the default does not fit: {}", flaw.detail);
@@ -68,11 +68,11 @@ fn has_non_finite(node: &Node) -> bool {
     }
 }
 
-/// The item of a list that a flaw is about.
+/// The place of the item that a flaw is about, `/name/3`, or of the whole value.
 fn item_place<'a>(node: &'a Node, flaw: &model::Flaw) -> &'a crate::source::Place {
     let model::problem::Place::Pointer(pointer) = &flaw.at else { return &node.place };
     let Data::List(items) = &node.data else { return &node.place };
-    let index = pointer.trim_start_matches('/').split('/').next().and_then(|index| index.parse::<usize>().ok());
+    let index = pointer.split('/').nth(2).and_then(|index| index.parse::<usize>().ok());
     index.and_then(|index| items.get(index)).map_or(&node.place, |item| &item.place)
 }
 

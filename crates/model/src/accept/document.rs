@@ -71,8 +71,8 @@ fn inspect(json: &Json, depth_left: usize) -> Result<(), Fault> {
 fn tell_violations(place: &mut Place<'_>, json: &Json, schema: &JsonSchema) {
     use crate::problem::{Flaw, Place as Where};
     let base = match place.item {
-        Some(item) => format!("{}/{item}", place.pointer),
-        None => place.pointer.to_string(),
+        Some(item) => format!("/{}/{item}", place.at),
+        None => format!("/{}", place.at),
     };
     for violation in schema.validator.iter_errors(json).take(MAX_TOLD) {
         let inner = violation.instance_path().as_str();

@@ -135,7 +135,7 @@ impl Case<'_> {
         let mut record = Record::empty(resource.fields.len());
         for field in resource.indices() {
             let declared = resource.get(field);
-            let found = model::accept_field(declared, &stored[&declared.name], format_args!(""), &mut Vec::new());
+            let found = model::accept_field(declared, &stored[&declared.name], &declared.name, &mut Vec::new());
             record.set(field, found.unwrap_or_default());
         }
         record.values[0] = self.id.clone();

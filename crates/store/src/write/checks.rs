@@ -10,7 +10,7 @@ pub(super) fn require_fields(resource: &model::Resource, record: &Record, flaws:
     }
     for (field, declared) in resource.indices().zip(&resource.fields) {
         if declared.required && declared.is_declared() {
-            model::check_required(declared, record.get(field), format_args!("/{}", declared.name), flaws);
+            model::check_required(declared, record.get(field), flaws);
         }
     }
 }

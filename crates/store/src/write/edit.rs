@@ -51,7 +51,7 @@ fn merge(field: &Field, old: &Value, patch: &str) -> Result<Value, Flaw> {
     };
     merge_patch(&mut document, parse(patch));
     let mut flaws = Vec::new();
-    let merged = model::accept_field(field, &document, format_args!("/{}", field.name), &mut flaws);
+    let merged = model::accept_field(field, &document, &field.name, &mut flaws);
     match (merged, flaws.pop()) {
         (Some(value), None) => Ok(value),
         (_, Some(first)) => Err(first),
