@@ -96,7 +96,8 @@ impl Desk {
             Errand::Reset { email, asker } => {
                 let people = self.auth.people()?;
                 let Some((person, address)) = self.somebody(&people, email).await? else { return Ok(None) };
-                let (secret, mut keep) = link::reset(&person.id, &address, false, now);
+                let secret = link::reset_secret();
+                let mut keep = link::reset(&secret, &person.id, &address, false, now);
                 keep.push(audit::line("password_forgotten", &asker.caller(now), &person.actor(), &Json::Null));
                 let link = self.link(people.settings()?.links.reset.as_deref().unwrap_or("/auth/reset"), &secret);
                 let values = [("link", link.as_str()), ("minutes", link::RESET_MINUTES)];

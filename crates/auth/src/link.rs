@@ -17,20 +17,24 @@ pub const INVITE: i64 = 7 * 86_400_000_000;
 /// The same in days, for mails.
 pub const INVITE_DAYS: &str = "7";
 
-/// A link to set a password: the secret, and the statements that keep it alone.
+/// The secret of a link to set a password, to be kept by [`reset`].
 #[must_use]
-pub fn reset(person: &str, email: &str, by_operator: bool, now: i64) -> (String, Vec<Statement>) {
-    let text = secret::make("mrs_");
+pub fn reset_secret() -> String {
+    secret::make("mrs_")
+}
+
+/// The statements that keep the secret of a link to set a password, and no other of the same person.
+#[must_use]
+pub fn reset(secret: &str, person: &str, email: &str, by_operator: bool, now: i64) -> Vec<Statement> {
     let life = if by_operator { FIRST } else { RESET };
-    let statements = vec![
+    vec![
         // The latest link alone is good.
         forget(person),
         Statement::new(
             "INSERT INTO _auth_links (secret, person, email, expires_at) VALUES ($1, $2, $3, $4)",
-            [secret::hash(&text).to_vec().into(), person.into(), email.into(), (now + life).into()],
+            [secret::hash(secret).to_vec().into(), person.into(), email.into(), (now + life).into()],
         ),
-    ];
-    (text, statements)
+    ]
 }
 
 /// Whose link it is: person and address.

@@ -5,7 +5,6 @@ use std::{io::Read as _, path::Path, process::ExitCode, sync::Arc};
 use auth::{Auth, People, Person, audit, code, credential, identify, link, passkeys, password, session::Session};
 use engine::{AccountChange, Engine, ListRequest, SystemClock};
 use model::Caller;
-use parking_lot::Mutex;
 use rules::plan::Written;
 use serde_json::{Map, Value as Json, json};
 use store::{Beside, Statement};
@@ -109,6 +108,21 @@ pub(super) async fn run(directory: &Path, command: &Command) -> Result<ExitCode,
     done.map(|()| ExitCode::SUCCESS)
 }
 
+/// How a new person will come in.
+#[derive(Clone)]
+enum WayIn {
+    /// A machine's, which an operator makes next.
+    Key,
+    /// That of the account's former home.
+    Password {
+        hash: String,
+    },
+    Link {
+        email: String,
+        secret: String,
+    },
+}
+
 impl Office {
     async fn carry_out(&self, command: &Command) -> Result<(), Failure> {
         match command {
@@ -133,7 +147,8 @@ impl Office {
                         Failure::new("a machine has no password").help("make it a key: `mainstay key create --for ID`")
                     );
                 };
-                let (secret, mut statements) = link::reset(&person.id, email, true, self.auth.now());
+                let secret = link::reset_secret();
+                let mut statements = link::reset(&secret, &person.id, email, true, self.auth.now());
                 statements.push(audit::line("user_password_link", &self.caller, &person.actor(), &Json::Null));
                 self.engine.store().own(statements).await?;
                 self.show_link(&person, &secret, *json);
@@ -158,20 +173,18 @@ impl Office {
         let change = AccountChange::New { body: Json::Object(body), verified, roles: roles.to_vec() };
         let (caller, detail) = (self.caller.clone(), json!({ "roles": roles, "machine": email.is_none() }));
         // The way in is made with the person, so that nobody is left without one. What is tried again makes another link.
-        let way = email.map(|email| (email.to_owned(), hash.map(str::to_owned)));
-        let now = self.auth.now();
-        let made = Arc::new(Mutex::new(None));
-        let making = Arc::clone(&made);
+        let way = match (email, hash) {
+            (None, _) => WayIn::Key,
+            (Some(_), Some(hash)) => WayIn::Password { hash: hash.to_owned() },
+            (Some(email), None) => WayIn::Link { email: email.to_owned(), secret: link::reset_secret() },
+        };
+        let (now, kept) = (self.auth.now(), way.clone());
         let after = move |written: &[Written]| {
             let id = written.first().map(|one| store::id_text(one.record.id())).unwrap_or_default();
-            let mut statements = match &way {
-                None => Vec::new(),
-                Some((_, Some(hash))) => vec![credential::set(&id, hash, now)],
-                Some((email, None)) => {
-                    let (secret, statements) = link::reset(&id, email, true, now);
-                    *making.lock() = Some(secret);
-                    statements
-                }
+            let mut statements = match &kept {
+                WayIn::Key => Vec::new(),
+                WayIn::Password { hash } => vec![credential::set(&id, hash, now)],
+                WayIn::Link { email, secret } => link::reset(secret, &id, email, true, now),
             };
             statements.push(audit::line("user_add", &caller, &format!("user:{id}"), &detail));
             Ok(statements)
@@ -179,13 +192,12 @@ impl Office {
         let beside = Beside { after: Some(Arc::new(after)), ..Beside::default() };
         let record = self.engine.keep_account(self.caller.clone(), change, beside).await?;
         let id = store::id_text(record.id());
-        let secret = made.lock().take();
-        match secret {
-            Some(secret) => self.show_link(&self.find(&id).await?, &secret, json),
-            None if json => terminal::json(&json!({ "id": id })),
-            None => terminal::result(&id),
+        match &way {
+            WayIn::Link { secret, .. } => self.show_link(&self.find(&id).await?, secret, json),
+            WayIn::Key | WayIn::Password { .. } if json => terminal::json(&json!({ "id": id })),
+            WayIn::Key | WayIn::Password { .. } => terminal::result(&id),
         }
-        if email.is_none() && !json {
+        if matches!(way, WayIn::Key) && !json {
             terminal::tell("A machine has been made; it comes in by a key: `mainstay key create --for ID`.");
         }
         Ok(())

@@ -19,7 +19,8 @@ async fn administrator(app: &testkit::TestApp) -> testkit::Person {
     let made =
         app.admin().post("/api/users", json!({"email": "root@example.org", "roles": ["admin"]})).await.expect(201);
     let id = made.json()["id"].as_str().expect("an id").to_owned();
-    let (secret, statements) = auth::link::reset(&id, "root@example.org", true, app.engine().clock().now());
+    let secret = auth::link::reset_secret();
+    let statements = auth::link::reset(&secret, &id, "root@example.org", true, app.engine().clock().now());
     app.store().own(statements).await.expect("a link");
     app.stranger().post("/auth/password/reset", json!({"secret": secret, "password": PASSWORD})).await.expect(204);
     with(app, &sign_in(app, "root@example.org", PASSWORD).await.expect(200))
