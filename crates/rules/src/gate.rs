@@ -233,10 +233,8 @@ impl Gate {
     pub fn refuses_all(&self, caller: &Caller, resource: ResourceIndex, or_updates: bool) -> Option<Problem> {
         let [create, update, _] = self.write_rules(caller, resource);
         let never = |rule| rule == Condition::Constant(false);
-        (never(create) && (!or_updates || never(update))).then(|| {
-            let name = &self.catalog.schema.get(resource).name;
-            Problem::denied(caller, &format!("you may not create {name}"))
-        })
+        let all = never(create) && (!or_updates || never(update));
+        all.then(|| uncreatable(caller, self.catalog.schema.get(resource)))
     }
 
     fn write_plan(&self, caller: &Caller, profile: &Profile, resource: ResourceIndex) -> Arc<WritePlan> {
@@ -378,6 +376,12 @@ impl Gate {
         let tests = self.catalog.tested().iter().map(|rule| rule.test_bits(caller)).collect();
         (caller.identity.is_admin(), caller.identity.scopes.clone(), tests)
     }
+}
+
+/// What somebody is told who may not create a record of a resource.
+#[must_use]
+pub fn uncreatable(caller: &Caller, resource: &Resource) -> Problem {
+    Problem::denied(caller, &format!("you may not create {}", resource.name))
 }
 
 /// The texts of short filters as values of the types that they are compared with.

@@ -220,7 +220,7 @@ impl<'a, T: Tx> Path<'a, T> {
     async fn may_create(&mut self, record: &Record, given: &[FieldIndex]) -> Result<(), Problem> {
         let plan = self.plan;
         if !self.holds(&plan.create, None, Some(record)).await? {
-            return Err(self.denied(&format!("you may not create {}", self.resource().name)));
+            return Err(self.uncreatable());
         }
         let mut flaws = Vec::new();
         for (field, rule) in &plan.field_writes {
@@ -329,11 +329,6 @@ impl<'a, T: Tx> Path<'a, T> {
         Ok(Written { action: Action::Deleted, plan: Arc::clone(self.plan), record: old, visible: Some(visible) })
     }
 
-    /// What somebody is told who may not delete a record.
-    fn undeletable(&self) -> Problem {
-        self.denied(&format!("you may not delete this record of {}", self.resource().name))
-    }
-
     /// Holds one state of a record, and what it shall become, against rules and validation; nothing is written yet. The
     /// precondition is the last that is asked: it counts only where the request would do something without it (RFC 9110,
     /// 13.2.1), so that a 412 tells nobody of changes to a record that they may not change.
@@ -346,7 +341,7 @@ impl<'a, T: Tx> Path<'a, T> {
         let resource = self.resource();
         people::settle(self.plan, &old, &mut new);
         if !self.holds(&self.plan.update, Some(&old), Some(&new)).await? {
-            return Err(self.denied(&format!("you may not change this record of {}", resource.name)));
+            return Err(self.unchangeable());
         }
         let mut flaws: Vec<Flaw> = people::flaw(self.plan, Some(&old), &new).into_iter().collect();
         self.validate(Some(&old), &new, &mut flaws).await?;

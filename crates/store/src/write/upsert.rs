@@ -56,7 +56,7 @@ impl<T: Tx> Path<'_, T> {
     /// none is not told what it lacks.
     fn complete(&self, record: &Record) -> Result<(), Problem> {
         if self.plan.create == Condition::Constant(false) {
-            return Err(self.denied(&format!("you may not create {}", self.resource().name)));
+            return Err(self.uncreatable());
         }
         let mut flaws = Vec::new();
         require_fields(self.resource(), record, &mut flaws);

@@ -72,8 +72,19 @@ impl<T: Tx> Path<'_, T> {
         problem
     }
 
-    pub(super) fn denied(&self, detail: &str) -> Problem {
-        Problem::denied(self.caller, detail)
+    /// What somebody is told who may not create a record.
+    pub(super) fn uncreatable(&self) -> Problem {
+        rules::gate::uncreatable(self.caller, self.resource())
+    }
+
+    /// The same who may not change one.
+    pub(super) fn unchangeable(&self) -> Problem {
+        Problem::denied(self.caller, &format!("you may not change this record of {}", self.resource().name))
+    }
+
+    /// The same who may not delete one.
+    pub(super) fn undeletable(&self) -> Problem {
+        Problem::denied(self.caller, &format!("you may not delete this record of {}", self.resource().name))
     }
 }
 
