@@ -1,15 +1,23 @@
 //! Connections: how they are made, lent and taken back, and statements on them.
 //!
 //! A connection goes back into the pool only once its borrower says that nothing is under way on it. One whose borrower
-//! has gone (a client that hung up) is closed, and what runs on it is cancelled.
+//! has gone (a client that hung up) is given a moment to finish, so that impatient clients don't cost a connection each; what
+//! still runs then is cancelled, and the connection closed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use deadpool_postgres::{
     Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType, Timeouts,
 };
 use futures_util::future::{join, join_all, join3};
 use model::Problem;
+use tokio::time::timeout;
 use tokio_postgres::{
     Error, Row,
     types::{ToSql, Type},
@@ -19,6 +27,8 @@ use crate::{fault, parameter::Parameter, pulse::Pulse, server::Server};
 
 /// How long a caller waits for a connection, with those that have to be made.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long what is under way may go on for nobody. Connecting anew costs the database about 5 ms of work.
+const GRACE: Duration = Duration::from_millis(100);
 /// How long a cancellation may take; the statement's own limit ends it where that is too short.
 const CANCELLING: Duration = Duration::from_secs(5);
 /// The most statements that a connection keeps prepared: clients' filters make new ones.
@@ -121,7 +131,7 @@ impl Connections {
         if client.statement_cache.size() > PREPARED {
             client.statement_cache.clear();
         }
-        Ok(Lease { client: Some(client), pulse: Arc::clone(&self.pulse) })
+        Ok(Lease { client: Some(client), open: AtomicBool::new(false), pulse: Arc::clone(&self.pulse) })
     }
 
     /// Reads, unless the database is silent or falls silent meanwhile.
@@ -225,6 +235,8 @@ pub(crate) trait Rounds<'a> {
 /// A connection on loan.
 pub(crate) struct Lease {
     client: Option<Object>,
+    /// Whether what was sent last leaves a transaction open.
+    open: AtomicBool,
     pulse: Arc<Pulse>,
 }
 
@@ -255,6 +267,9 @@ impl Lease {
                     prepared.map_err(|error| (None, error))?
                 }
             });
+        }
+        if bounds.begin.is_some() || bounds.commit {
+            self.set_open(!bounds.commit);
         }
         // Each of these sends when it is first polled, so they are sent in this order before any is waited for.
         let begin = async {
@@ -294,9 +309,19 @@ impl Lease {
     /// Runs text without values or results.
     pub(crate) async fn say(&self, text: &str) -> Result<(), Error> {
         let Some(client) = &self.client else { return Ok(()) };
+        match text {
+            "COMMIT" | "ROLLBACK" => self.set_open(false),
+            text if text.starts_with("BEGIN") => self.set_open(true),
+            _ => {}
+        }
         client.batch_execute(text).await?;
         self.note();
         Ok(())
+    }
+
+    /// Notes whether what is sent next leaves a transaction open.
+    pub(crate) fn set_open(&self, open: bool) {
+        self.open.store(open, Ordering::Relaxed);
     }
 
     /// Notes that the database has answered.
@@ -344,24 +369,34 @@ impl Lease {
 }
 
 impl Drop for Lease {
-    /// Not given back: whatever is under way ends with the connection.
+    /// Not given back: something may be under way.
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
-        let client = Object::take(client);
-        if client.is_closed() {
-            return;
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if !client.is_closed() => {
+                let (open, pulse) = (self.open.load(Ordering::Relaxed), Arc::clone(&self.pulse));
+                runtime.spawn(abandon(client, open, pulse));
+            }
+            _ => drop(Object::take(client)),
         }
-        let (cancel, server) = (client.cancel_token(), Arc::clone(self.pulse.server()));
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                // The connection is kept until then, so that the server still knows whom this is about.
-                match tokio::time::timeout(CANCELLING, server.cancel(cancel)).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::debug!(error = %error, "a statement could not be cancelled"),
-                    Err(_) => tracing::debug!("a statement could not be cancelled in time"),
-                }
-                drop(client);
-            });
-        }
+    }
+}
+
+/// Gives a connection back once what is under way has ended, or cancels that and closes it.
+async fn abandon(client: Object, open: bool, pulse: Arc<Pulse>) {
+    // The answer to this comes after all others; their own are thrown away.
+    let last = client.batch_execute(if open { "ROLLBACK" } else { "" });
+    if let Some(Ok(Ok(()))) = pulse.unless_silent(timeout(GRACE, last)).await {
+        return drop(client);
+    }
+    let client = Object::take(client);
+    if client.is_closed() {
+        return;
+    }
+    // The connection is kept until then, so that the server still knows whom this is about.
+    match timeout(CANCELLING, pulse.server().cancel(client.cancel_token())).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(error = %error, "a statement could not be cancelled"),
+        Err(_) => tracing::debug!("a statement could not be cancelled in time"),
     }
 }

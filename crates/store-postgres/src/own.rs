@@ -29,6 +29,9 @@ pub(crate) async fn run(lease: &Lease, statement: &Statement, begin: bool) -> Re
     let begun = async { if begin { client.batch_execute("BEGIN").await } else { Ok(()) } };
     // Heard by the others once this is committed.
     let told = async { if statement.tells { client.batch_execute(TELL).await } else { Ok(()) } };
+    if begin {
+        lease.set_open(true);
+    }
     let columns = prepared.columns().len();
     if columns == 0 {
         let (begun, count, told) = join3(begun, client.execute(&prepared, &parameters), told).await;

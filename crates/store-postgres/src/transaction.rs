@@ -3,21 +3,18 @@
 //! It begins with its first statement and, where a write is a single operation after which nothing is asked any more,
 //! ends with its last one: a creation is one round trip, a change two.
 
+mod refused;
+mod steps;
+
 use std::sync::Arc;
 
-use model::{
-    Action, Caller, Code, FieldIndex, Problem, Record, Resource, ResourceIndex, Shape, Value, identity::PersonFields,
-};
+use model::{Caller, FieldIndex, Problem, Record, Resource, ResourceIndex, Shape, Value, identity::PersonFields};
 use rules::{
     Catalog, Condition,
     plan::{Read, Write, WritePlan},
 };
-use store::{Beside, Change, LogLine, Outcome, Purpose, Statement, Tx, refusal};
-use tokio_postgres::{
-    Error, Row,
-    error::{DbError, SqlState},
-    types::Type,
-};
+use store::{Beside, Change, Outcome, Purpose, Statement, Tx, refusal};
+use tokio_postgres::{Error, Row, error::SqlState, types::Type};
 
 use crate::{
     connection::{Bounds, Lease, Step, Text},
@@ -29,6 +26,9 @@ use crate::{
     statements::{ResourceStatements, Statements, column, join_table},
     value,
 };
+
+use refused::lost;
+use steps::{alteration, columns_of, creation, gone, made, removal};
 
 /// The advisory lock of whoever takes away an administrator.
 const ADMINISTRATORS: i64 = 0x6d61_696e_7374_6164;
@@ -139,105 +139,6 @@ impl PgTx {
         self.again |= error.code().is_some_and(fault::is_rival);
         self.dead |= fault::is_dead(error);
     }
-
-    /// Turns a failed statement into a problem that names the fields at fault.
-    fn refuse(&mut self, catalog: &Catalog, resource: ResourceIndex, given: bool, error: &Error) -> Problem {
-        let declared = catalog.schema.get(resource);
-        let texts = statements(catalog);
-        let Some((code, failure)) = error.code().zip(error.as_db_error()).filter(|_| !fault::is_dead(error)) else {
-            return lost(error);
-        };
-        let fields = failure.constraint().and_then(|name| texts.of(resource).constraints.get(name));
-        let fields = fields.cloned().unwrap_or_else(|| from_detail(declared, failure));
-        if *code == SqlState::UNIQUE_VIOLATION {
-            // A number that the server gave can only be taken where somebody brought numbers along.
-            self.again |= !given && fields == [Resource::ID];
-            return refusal::taken(declared, &fields);
-        }
-        if *code == SqlState::FOREIGN_KEY_VIOLATION && !fields.is_empty() {
-            return refusal::missing(declared, &fields);
-        }
-        problem(error)
-    }
-
-    fn line<'a>(resource: &'a Resource, action: Action, caller: &'a Caller) -> LogLine<'a> {
-        LogLine { resource, action, caller, before: None, after: None, changed: &[] }
-    }
-}
-
-/// A connection lost in the middle: whether the database has committed is not known.
-fn lost(error: &Error) -> Problem {
-    let problem = problem(error);
-    if !fault::is_dead(error) || problem.code != Code::Unavailable {
-        return problem;
-    }
-    fault::unsure(problem)
-}
-
-/// The columns of `Key (a, b)=(…) …`, for constraints that are not ours.
-fn from_detail(resource: &Resource, failure: &DbError) -> Vec<FieldIndex> {
-    let columns =
-        failure.detail().and_then(|detail| detail.strip_prefix("Key (")?.split_once(")=(")).map(|(columns, _)| columns);
-    columns.unwrap_or("").split(", ").filter_map(|name| resource.field(name.trim_matches('"'))).collect()
-}
-
-fn text_or_null(text: Option<String>) -> Parameter {
-    Parameter(text.map_or(Value::Null, Value::text))
-}
-
-fn who(caller: &Caller) -> [Parameter; 3] {
-    let actor = caller.identity.actor.as_deref().map_or(Value::Null, Value::text);
-    [Parameter(Value::Integer(caller.now)), Parameter(actor), Parameter(Value::text(&caller.request_id))]
-}
-
-/// Revision and id of the record in the rows of a statement that wrote one.
-fn made(rows: &[Row]) -> Result<Option<(i64, String)>, Error> {
-    let Some(row) = rows.first() else { return Ok(None) };
-    Ok(Some((row.try_get(0)?, row.try_get(1)?)))
-}
-
-fn gone() -> Problem {
-    Problem::internal("a record that was locked is not there")
-}
-
-/// The columns that a change of these fields writes.
-fn columns_of(declared: &Resource, changed: &[FieldIndex]) -> Vec<FieldIndex> {
-    let mut fields: Vec<FieldIndex> = changed.iter().copied().filter(|field| !declared.get(*field).is_many()).collect();
-    if let Some(stamp) = declared.kept(model::Origin::UpdatedAt).filter(|stamp| !fields.contains(stamp)) {
-        fields.push(stamp);
-    }
-    fields
-}
-
-/// The values of the statement that changes these columns of a record and writes the entry in the log.
-fn alteration(declared: &Resource, change: &Change<'_>, columns: &[FieldIndex], caller: &Caller) -> Vec<Parameter> {
-    let line = LogLine {
-        before: Some(change.before),
-        after: Some(change.after),
-        changed: change.fields,
-        ..PgTx::line(declared, Action::Updated, caller)
-    };
-    std::iter::once(Parameter(change.after.id().clone()))
-        .chain(who(caller))
-        .chain([line.changed_names(), line.before_json(), line.after_json()].map(text_or_null))
-        .chain(columns.iter().map(|field| Parameter(change.after.get(*field).clone())))
-        .collect()
-}
-
-/// The statement that inserts a record and its entry in the log.
-fn creation<'a>(texts: &'a ResourceStatements, declared: &Resource, record: &Record, caller: &Caller) -> Step<'a> {
-    let given = !record.id().is_null();
-    let after = LogLine { after: Some(record), ..PgTx::line(declared, Action::Created, caller) }.after_json();
-    let after = match given {
-        true => after,
-        // The database puts the number before it.
-        false => after.map(|whole| whole.strip_prefix("{\"id\":null").unwrap_or(&whole).to_owned()),
-    };
-    let columns = texts.columns.iter().filter(|field| given || **field != Resource::ID);
-    let fields = columns.copied().chain(texts.many.iter().map(|many| many.field));
-    let values = fields.map(|field| Parameter(record.get(field).clone()));
-    let values = values.chain(who(caller)).chain([text_or_null(after)]).collect();
-    Step { text: if given { &texts.create } else { &texts.create_next }, values }
 }
 
 impl Tx for PgTx {
@@ -423,12 +324,7 @@ impl Tx for PgTx {
         let declared = catalog.schema.get(resource);
         let texts = statements(catalog);
         let text = &texts.of(resource).remove;
-        let removal = |record: &&Record| {
-            let line = LogLine { before: Some(*record), ..Self::line(declared, Action::Deleted, caller) };
-            let id = std::iter::once(Parameter(record.id().clone()));
-            Step { text, values: id.chain(who(caller)).chain([text_or_null(line.before_json())]).collect() }
-        };
-        let steps: Vec<Step<'_>> = records.iter().map(removal).collect();
+        let steps: Vec<Step<'_>> = records.iter().map(|record| removal(text, declared, record, caller)).collect();
         if steps.is_empty() {
             return Ok(());
         }
@@ -627,64 +523,5 @@ impl PgTx {
         let results = self.run(&[Step { text, values }]).await.map_err(|error| problem(&error))?;
         let ids: Result<Vec<Value>, Error> = results.iter().flatten().map(|row| value::read(shape, row, 0)).collect();
         ids.map_err(|error| problem(&error))
-    }
-
-    /// Ends the transaction, which has failed, so that the connection can be asked something else.
-    async fn abandon(&mut self) -> bool {
-        if self.dead || (self.begun && !self.ended && self.lease.say("ROLLBACK").await.is_err()) {
-            return false;
-        }
-        self.ended = true;
-        true
-    }
-
-    /// A problem that names every reference whose target is missing: PostgreSQL tells of the first alone. Targets that
-    /// earlier operations of the same write made are gone by then, so a batch keeps what was told.
-    async fn with_all_missing(
-        &mut self,
-        catalog: &Catalog,
-        resource: &Resource,
-        record: &Record,
-        told: Problem,
-    ) -> Problem {
-        if told.code != Code::MissingReference || !self.single || !self.abandon().await {
-            return told;
-        }
-        let mut fields = Vec::new();
-        let mut texts = Vec::new();
-        for field in resource.indices() {
-            let declared = resource.get(field);
-            if let (Some(target), false) = (declared.target(), record.get(field).is_null()) {
-                let table = quote(&catalog.schema.get(target).name);
-                let wanted = if declared.is_many() { "$1" } else { "ARRAY[$1]" };
-                let sql = format!(
-                    "SELECT EXISTS (SELECT 1 FROM unnest({wanted}) AS wanted(id) \
-                     WHERE NOT EXISTS (SELECT 1 FROM {table} AS target WHERE target.\"id\" = wanted.id))"
-                );
-                texts.push(Text { sql, types: vec![value::column_type(declared)] });
-                fields.push(field);
-            }
-        }
-        let steps = texts.iter().zip(&fields);
-        let steps: Vec<Step<'_>> =
-            steps.map(|(text, field)| Step { text, values: vec![Parameter(record.get(*field).clone())] }).collect();
-        let Ok(results) = self.lease.pipeline(&steps, Bounds::default()).await else { return told };
-        let missing = fields.iter().zip(&results).filter(|(_, rows)| query::verdict(rows).unwrap_or(false));
-        let missing: Vec<FieldIndex> = missing.map(|(field, _)| *field).collect();
-        if missing.is_empty() { told } else { refusal::missing(resource, &missing) }
-    }
-
-    /// Lets serial numbers go on above those in use, outside the transaction, which has failed.
-    async fn pass_over_all(&mut self, numbers: &Text, error: &Error) {
-        if error.code() != Some(&SqlState::UNIQUE_VIOLATION) {
-            return;
-        }
-        if !self.abandon().await {
-            return;
-        }
-        let result = self.lease.pipeline(&[Step { text: numbers, values: Vec::new() }], Bounds::default()).await;
-        if let Err(error) = result {
-            tracing::warn!(error = %error, "the serial numbers of a resource could not be moved above those in use");
-        }
     }
 }

@@ -197,6 +197,32 @@ async fn whoever_hangs_up_leaves_nothing_running_and_nothing_half_done() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_hangs_up_costs_no_connection() {
+    let (world, database) = open(1).await;
+    let author = world.person("Ann").await;
+    let ours = || async {
+        let other = connect(&database.url).await;
+        let ours = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        let rows = other.query(ours, &[]).await.expect("connections");
+        rows.iter().map(|row| row.get(0)).collect::<std::collections::BTreeSet<i32>>()
+    };
+    let before = ours().await;
+    for number in 0..20 {
+        let id = Value::text(format!("r{number}"));
+        let post = world.creation("posts", &[("title", Value::text("a")), ("author", author.clone())]);
+        let batch = vec![("rooms", world.creation("rooms", &[("id", id.clone())])), ("posts", post)];
+        let mut write = Box::pin(world.batch(batch));
+        let begun = std::future::poll_fn(|context| std::task::Poll::Ready(write.as_mut().poll(context)));
+        assert!(begun.await.is_pending());
+        drop(write);
+        // The one connection is given back without the transaction.
+        assert_eq!(world.get("rooms", &id).await, None);
+    }
+    assert_eq!(ours().await, before);
+    leave(world, database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_give_one_order() {
     let (world, database) = open(4).await;
     let second = World::new(Arc::new(PostgresStore::open(&database.url, 4).await.expect("a second node")));
