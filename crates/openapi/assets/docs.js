@@ -95,7 +95,7 @@ function parametersOf(parameters) {
 
 function parameterOf(parameter) {
   const schema = resolve(root, parameter.schema);
-  const values = schema.enum ?? schema.items?.enum ?? [];
+  const values = (schema.enum ?? schema.items?.enum ?? []).filter((value) => value !== "");
   return h("li", {},
     h("div", { class: "head" }, h("strong", {}, parameter.name), h("span", { class: "type" }, typeOf(root, parameter.schema)),
       h("span", { class: "soft small" }, parameter.in), parameter.required && h("span", { class: "must" }, "required"), h("span", { class: "soft small" }, limitsOf(schema))),

@@ -100,7 +100,7 @@ function field(root, parameter) {
   const schema = resolve(root, parameter.schema);
   const single = parameter.schema.type === "array" ? undefined : schema.enum ?? (schema.type === "boolean" ? ["true", "false"] : undefined);
   const data = (input) => { input.dataset.in = parameter.in; input.dataset.name = parameter.name; return input; };
-  const suggestions = schema.items?.enum ?? schema.examples ?? schema.items?.examples;
+  const suggestions = schema.items?.enum?.filter((value) => value !== "") ?? schema.examples ?? schema.items?.examples;
   const listId = suggestions && `values-${parameter.in}-${parameter.name}`;
   const input = single
     ? h("select", {}, h("option", { value: "" }, ""), single.map((value) => h("option", { value }, value)))

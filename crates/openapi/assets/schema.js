@@ -48,7 +48,7 @@ export function typeOf(root, schema) {
   const name = nameOf(schema);
   if (name) return name;
   if (schema.title) return schema.title;
-  if (schema.anyOf && !isObject(schema)) return [...new Set(schema.anyOf.map((one) => typeOf(root, one)))].join(" or ");
+  if (schema.anyOf && !schema.type && !isObject(schema)) return [...new Set(schema.anyOf.map((one) => typeOf(root, one)))].join(" or ");
   const types = [schema.type ?? []].flat();
   if (types.includes("array")) return `list of ${typeOf(root, schema.items)}` + (types.includes("null") ? " or null" : "");
   if (types.length === 0) return schema.enum ? "one of" : "any";

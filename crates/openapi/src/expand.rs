@@ -5,7 +5,7 @@ use rules::Prospect;
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    parameters::{listed, own_key, reference, sortable},
+    parameters::{SORT_KEYS, listed, names_or_nothing, own_key, reference, sortable},
     shapes,
     value::or_null,
     view::Subject,
@@ -49,7 +49,8 @@ pub(crate) fn parameters(subject: Subject<'_>) -> Vec<(String, Json)> {
         return Vec::new();
     }
     let names: Vec<&str> = relations.iter().map(|relation| relation.name).collect();
-    let schema = json!({ "type": "array", "items": { "type": "string", "enum": names }, "maxItems": EXPANSIONS });
+    let mut schema = names_or_nothing(&names);
+    schema["maxItems"] = EXPANSIONS.into();
     let description =
         "Which related records to answer too, with commas between. Paths go on, three deep: `author,comments.author`.";
     let mut parameters = vec![(own_key(subject, "expand"), listed("expand", description, &schema))];
@@ -65,8 +66,8 @@ pub(crate) fn parameters(subject: Subject<'_>) -> Vec<(String, Json)> {
             .push((key("filter"), query("filter", "Which of these: an expression in CEL over their fields.", filter)));
         let theirs = subject.view.subject(relation.target);
         let paths: Vec<String> = sortable(theirs).flat_map(|path| [format!("-{path}"), path]).collect();
-        let sort =
-            json!({ "type": "array", "items": { "type": "string", "enum": paths }, "minItems": 1, "maxItems": 4 });
+        let mut sort = names_or_nothing(&paths);
+        sort["maxItems"] = SORT_KEYS.into();
         parameters.push((key("sort"), listed(&format!("expand[{name}][sort]"), "Their order.", &sort)));
     }
     parameters

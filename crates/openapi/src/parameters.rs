@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::{expand, value, view::Subject};
 
 /// The most sort keys.
-const SORT_KEYS: usize = rules::query::SORT_KEYS;
+pub(crate) const SORT_KEYS: usize = rules::query::SORT_KEYS;
 /// The most values of one `in`.
 const IN: usize = 200;
 
@@ -108,6 +108,17 @@ fn list_of(items: impl Into<Json>) -> Json {
     Map::from_iter([("type".to_owned(), "array".into()), ("items".to_owned(), items.into())]).into()
 }
 
+/// A list of some of these names. An empty text, which is read as a list of one empty name, is as good as none.
+pub(crate) fn names_or_nothing(names: &[impl AsRef<str>]) -> Json {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).chain([""]).collect();
+    json!({
+        "type": "array",
+        "items": { "type": "string", "enum": names },
+        "minItems": 1,
+        "anyOf": [{ "maxItems": 1 }, { "items": { "minLength": 1 } }],
+    })
+}
+
 /// A parameter that is a list with commas between.
 pub(crate) fn listed(name: &str, description: &str, schema: &Json) -> Json {
     json!({ "name": name, "in": "query", "description": description, "style": "form", "explode": false, "schema": schema })
@@ -116,9 +127,7 @@ pub(crate) fn listed(name: &str, description: &str, schema: &Json) -> Json {
 fn fields(subject: Subject<'_>) -> Json {
     let names: Vec<&str> = subject.seen().map(|(_, field, _)| field.name.as_str()).collect();
     let description = "Which fields to answer, with commas between; `id` is always among them.";
-    let mut parameter = listed("fields", description, &list_of(json!({ "type": "string", "enum": names })));
-    parameter["schema"]["minItems"] = 1.into();
-    parameter
+    listed("fields", description, &names_or_nothing(&names))
 }
 
 fn sort(subject: Subject<'_>) -> Json {
@@ -131,9 +140,8 @@ fn sort(subject: Subject<'_>) -> Json {
     }
     let both: Vec<String> = paths.iter().flat_map(|path| [path.clone(), format!("-{path}")]).collect();
     let description = "The order, with commas between: `-` before a field is descending, and paths through references go on as far as they lead. Ties are broken by `id`.";
-    let mut parameter = listed("sort", description, &list_of(json!({ "type": "string", "enum": both })));
+    let mut parameter = listed("sort", description, &names_or_nothing(&both));
     parameter["schema"]["maxItems"] = SORT_KEYS.into();
-    parameter["schema"]["minItems"] = 1.into();
     parameter
 }
 

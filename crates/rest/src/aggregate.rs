@@ -35,7 +35,7 @@ fn parse(text: Option<&str>) -> Result<AggregateQuery, Problem> {
     let mut form = AggregateForm {
         group: names("group", &parameters.take_all("group"))?,
         count: query::truth(&mut parameters, "count")?,
-        sort: sort_keys(parameters.take("sort")?.as_deref()),
+        sort: sort_keys("sort", parameters.take("sort")?.as_deref())?,
         ..AggregateForm::default()
     };
     for (name, function) in Function::ALL {

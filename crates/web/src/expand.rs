@@ -5,7 +5,7 @@ use rules::query::{EXPANSIONS, Query, too_many_expansions};
 
 use crate::{
     parameters::Parameters,
-    query::{parse_sort, whole_number},
+    query::{names, parse_sort, whole_number},
 };
 
 /// The most records of an expanded list.
@@ -18,14 +18,13 @@ const OPTIONS: [&str; 3] = ["filter", "limit", "sort"];
 /// # Errors
 /// 400 for a path that is too deep or stands alone, an unknown option, or a bad value.
 pub fn take_expand(parameters: &mut Parameters, query: &mut Query) -> Result<(), Problem> {
-    let paths = parameters.take("expand")?.unwrap_or_default();
+    let listed = parameters.take("expand")?;
+    let paths = listed.as_deref().map(|text| names("expand", text)).transpose()?.unwrap_or_default();
     // As many as there may be, also where one stands several times: a list is as long as it is written.
-    for (number, path) in paths.split(',').map(str::trim).filter(|path| !path.is_empty()).enumerate() {
-        if number == EXPANSIONS {
-            return Err(too_many_expansions());
-        }
-        query.form.expand(path)?;
+    if paths.len() > EXPANSIONS {
+        return Err(too_many_expansions());
     }
+    paths.into_iter().try_for_each(|path| query.form.expand(path).map(|_| ()))?;
     for (names, value) in parameters.take_below("expand")? {
         let parameter = format!("expand[{}]", names.join("]["));
         let [path, option] = names.as_slice() else {

@@ -26,20 +26,37 @@ pub fn take_filter(parameters: &mut Parameters, query: &mut Query) -> Result<(),
 /// Takes `fields`: what is answered of each record.
 ///
 /// # Errors
-/// 400 where it stands twice.
+/// 400 where it stands twice, or has an empty name.
 pub fn take_fields(parameters: &mut Parameters, query: &mut Query) -> Result<(), Problem> {
-    let names = parameters.take("fields")?;
-    query.form.fields =
-        names.map(|text| text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect());
+    let listed = parameters.take("fields")?;
+    let names = listed.as_deref().map(|text| names("fields", text)).transpose()?;
+    let names = names.filter(|names| !names.is_empty());
+    query.form.fields = names.map(|names| names.into_iter().map(str::to_owned).collect());
     Ok(())
+}
+
+/// The names in a list with commas between; none in an empty text, which is what a form sends that was left empty.
+///
+/// # Errors
+/// 400 where one of them is empty.
+pub(crate) fn names<'a>(parameter: &str, text: &'a str) -> Result<Vec<&'a str>, Problem> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<&str> = text.split(',').map(str::trim).collect();
+    if names.iter().any(|name| name.is_empty()) {
+        let detail = format!("`{parameter}` has an empty name: write names with commas between, or leave it out");
+        return Err(Problem::parameter(parameter, detail));
+    }
+    Ok(names)
 }
 
 /// Reads the value of a `sort` parameter: fields with commas between them, `-` before one for descending.
 ///
 /// # Errors
-/// 400 for more than [`SORT_KEYS`] of them.
+/// 400 for more than [`SORT_KEYS`] of them, or an empty one.
 pub fn parse_sort(parameter: &str, text: Option<&str>) -> Result<Vec<(String, bool)>, Problem> {
-    let keys = sort_keys(text);
+    let keys = sort_keys(parameter, text)?;
     if keys.len() > SORT_KEYS {
         return Err(Problem::parameter(parameter, format!("`sort` takes {SORT_KEYS} fields at most")));
     }
@@ -47,14 +64,16 @@ pub fn parse_sort(parameter: &str, text: Option<&str>) -> Result<Vec<(String, bo
 }
 
 /// Names with commas between; one that `-` stands before is descending.
-#[must_use]
-pub fn sort_keys(text: Option<&str>) -> Vec<(String, bool)> {
-    let keys = text.filter(|text| !text.is_empty()).into_iter().flat_map(|text| text.split(','));
-    keys.map(|key| match key.trim().strip_prefix('-') {
+///
+/// # Errors
+/// 400 for an empty one.
+pub fn sort_keys(parameter: &str, text: Option<&str>) -> Result<Vec<(String, bool)>, Problem> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let keys = names(parameter, text)?.into_iter().map(|key| match key.strip_prefix('-') {
         Some(path) => (path.to_owned(), true),
-        None => (key.trim().to_owned(), false),
-    })
-    .collect()
+        None => (key.to_owned(), false),
+    });
+    Ok(keys.collect())
 }
 
 /// Reads a number written with digits alone.

@@ -66,7 +66,7 @@ pub(super) async fn run(directory: &Path, arguments: &Arguments) -> Result<ExitC
 }
 
 async fn write(engine: &Engine, arguments: &Arguments) -> Result<u64, Failure> {
-    let query = query(arguments);
+    let query = query(arguments)?;
     let form = form(arguments)?;
     let mut bar = Bar::new(total(engine, arguments, &query).await?);
     let mut rows = engine.export(caller(), &arguments.resource, query, form).await?;
@@ -100,13 +100,13 @@ async fn total(engine: &Engine, arguments: &Arguments, query: &Query) -> Result<
     Ok(list["count"].as_u64())
 }
 
-fn query(arguments: &Arguments) -> Query {
+fn query(arguments: &Arguments) -> Result<Query, Failure> {
     let mut query = Query::default();
     query.form.filter = arguments.filter.clone().filter(|filter| !filter.is_empty());
-    query.form.sort = web::sort_keys(arguments.sort.as_deref());
+    query.form.sort = web::sort_keys("--sort", arguments.sort.as_deref())?;
     query.form.fields = arguments.fields.clone();
     query.page.limit = u32::MAX;
-    query
+    Ok(query)
 }
 
 fn form(arguments: &Arguments) -> Result<Form, Failure> {

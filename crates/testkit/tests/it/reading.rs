@@ -191,8 +191,15 @@ both! {
         fill(app).await;
         let stranger = app.stranger();
         assert_eq!(titles(&stranger.get("/api/notes?offset=3").await.expect(200)), ["é"]);
-        for wrong in ["limit=0", "limit=201", "limit=-1", "limit=1e1", "limit=", "offset=10001", "offset=x", "count=yes", "limit=1&limit=2", "sort=a,b,c,d,e", "sort=,", "sort=labels", "sort=nothing", "rank[like]=2", "rank[=2", "rank=two", "public=1", "fields=nothing"] {
+        for wrong in ["limit=0", "limit=201", "limit=-1", "limit=1e1", "limit=", "offset=10001", "offset=x", "count=yes", "limit=1&limit=2", "sort=a,b,c,d,e", "sort=,", "sort=title,", "fields=title,", "expand=team,", "sort=labels", "sort=nothing", "rank[like]=2", "rank[=2", "rank=two", "public=1", "fields=nothing"] {
             stranger.get(&format!("/api/notes?{wrong}")).await.expect(400);
         }
+        let teams = "/api/teams?expand=notes&expand[notes][sort]=";
+        let refused = stranger.get(&format!("{teams},rank")).await.expect(400);
+        assert_eq!(refused.json()["errors"][0]["parameter"], "expand[notes][sort]");
+        // What was left empty is left out.
+        let whole = stranger.get("/api/notes").await.expect(200);
+        assert_eq!(stranger.get("/api/notes?sort=&fields=&expand=&filter=").await.expect(200).json(), whole.json());
+        stranger.get(teams).await.expect(200);
     }
 }
