@@ -115,8 +115,10 @@ both! {
         let somebody = app.stranger();
         somebody.post("/api/rooms", json!([{"open": true}, {"open": false}])).await.expect(201);
         let mut listener = listen(app, "/api/messages/events").await;
-        somebody.post("/api/messages", json!([{"text": "heard", "room": 1}, {"text": "unheard", "room": 2}])).await.expect(201);
-        assert_eq!(listener.briefs(1, "id").await, ["created 1"]);
+        let three = json!([{"text": "heard", "room": 1}, {"text": "unheard", "room": 2}, {"text": "heard", "room": 1}]);
+        somebody.post("/api/messages", three).await.expect(201);
+        // Who has heard of the third is past the second.
+        assert_eq!(listener.briefs(2, "id").await, ["created 1", "created 3"]);
         somebody.patch("/api/rooms/2", json!({"open": true})).await.expect(200);
         app.admin().patch("/api/messages/2", json!({"text": "heard now"})).await.expect(200);
         assert_eq!(listener.briefs(1, "text").await, ["updated \"heard now\""]);
