@@ -208,12 +208,13 @@ impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if found.iter().any(|address| !is_public(address.ip())) {
-                return Err(PrivateAddress.into());
-            }
-            Ok(Box::new(found.into_iter()) as Addrs)
+            Ok(Box::new(public_only(found)?.into_iter()) as Addrs)
         })
     }
+}
+
+fn public_only(found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, PrivateAddress> {
+    if found.iter().all(|address| is_public(address.ip())) { Ok(found) } else { Err(PrivateAddress) }
 }
 
 #[cfg(test)]

@@ -35,6 +35,15 @@ async fn server(answer: &'static str) -> String {
 }
 
 #[test]
+fn a_name_with_one_private_address_is_not_called() {
+    let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+    let public = addresses(&["8.8.8.8:0", "[2606:4700::1111]:0"]);
+    assert_eq!(public_only(public.clone()).unwrap(), public);
+    assert!(public_only(addresses(&["8.8.8.8:0", "10.0.0.1:0"])).is_err());
+    assert!(public_only(addresses(&["[::1]:0", "8.8.8.8:0"])).is_err());
+}
+
+#[test]
 fn only_public_addresses_are_public() {
     let public = ["8.8.8.8", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"];
     for address in public {
