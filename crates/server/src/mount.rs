@@ -98,7 +98,8 @@ impl Protocols {
             }
             ("auth", Some(_), _, _) => {
                 let rest = path.trim_start_matches('/').strip_prefix("auth/").unwrap_or("");
-                self.accounts.answer(request, rest).await
+                // In a box: every other request would carry room for it.
+                Box::pin(self.accounts.answer(request, rest)).await
             }
             ("_", Some("api"), Some(call), None) => self.admin.answer(request, call).await,
             (".well-known", Some("jwks.json"), None, None) => self.accounts.jwks(request).await,

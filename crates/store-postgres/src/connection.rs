@@ -117,7 +117,8 @@ impl Connections {
         if self.pulse.is_silent() {
             return Err(fault::silent());
         }
-        let client = self.pool.get().await.map_err(|error| match error {
+        // In a box: to connect takes much state, which every call would carry along.
+        let client = Box::pin(self.pool.get()).await.map_err(|error| match error {
             PoolError::Timeout(TimeoutType::Wait) => {
                 Problem::unavailable("too many requests wait for the database", "no connection became free", 1)
             }

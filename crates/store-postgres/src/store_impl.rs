@@ -1,6 +1,9 @@
 //! The store's promises, kept.
+//!
+//! What is waited for is pinned where it is, since each function that is handed a future moves it, and keeps room for it twice.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -95,23 +98,25 @@ impl PostgresStore {
     }
 
     async fn write_until_won(&self, write: Write, beside: Beside) -> Result<Vec<Written>, Problem> {
-        for round in 1..TRIES {
+        let mut round = 1;
+        loop {
             match self.try_write(write.clone(), &beside).await {
-                Err((problem, true)) => self.make_way(&problem, round).await,
+                Err((problem, true)) if round < TRIES => self.make_way(&problem, round).await,
                 outcome => return outcome.map_err(|(problem, _)| problem),
             }
+            round += 1;
         }
-        self.try_write(write, &beside).await.map_err(|(problem, _)| problem)
     }
 
     async fn own_until_won(&self, statements: &[Statement]) -> Result<Vec<Outcome>, Problem> {
-        for round in 1..TRIES {
+        let mut round = 1;
+        loop {
             match self.try_own(statements).await {
-                Err((problem, true)) => self.make_way(&problem, round).await,
+                Err((problem, true)) if round < TRIES => self.make_way(&problem, round).await,
                 outcome => return outcome.map_err(|(problem, _)| problem),
             }
+            round += 1;
         }
-        self.try_own(statements).await.map_err(|(problem, _)| problem)
     }
 
     async fn try_write(&self, write: Write, beside: &Beside) -> Result<Vec<Written>, (Problem, bool)> {
@@ -164,11 +169,11 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn get(&self, read: &Allowed<Read>, id: &Value) -> Result<Option<Found>, Problem> {
-        self.connections.reading(query::get(&self.connections, read.get(), id)).await
+        self.connections.reading(pin!(query::get(&self.connections, read.get(), id))).await
     }
 
     async fn list(&self, read: &Allowed<Read>) -> Result<Listed, Problem> {
-        self.connections.reading(query::list(&self.connections, read.get())).await
+        self.connections.reading(pin!(query::list(&self.connections, read.get()))).await
     }
 
     async fn begin_loading(&self) -> Result<Box<dyn store::Loading + '_>, Problem> {
@@ -177,33 +182,33 @@ impl Store for PostgresStore {
     }
 
     async fn stream(&self, read: Allowed<Read>, form: rules::export::Form) -> Result<store::rows::Rows, Problem> {
-        self.connections.reading(self.streams.start(&self.connections, read.into_inner(), form)).await
+        self.connections.reading(pin!(self.streams.start(&self.connections, read.into_inner(), form))).await
     }
 
     async fn aggregate(&self, asked: &Allowed<Aggregate>) -> Result<Vec<u8>, Problem> {
-        self.connections.reading(aggregate::run(&self.connections, asked.get())).await
+        self.connections.reading(pin!(aggregate::run(&self.connections, asked.get()))).await
     }
 
     async fn write_beside(&self, write: Allowed<Write>, beside: Beside) -> Result<Vec<Written>, Problem> {
-        let written = self.writing(self.write_until_won(write.into_inner(), beside)).await?;
+        let written = self.writing(pin!(self.write_until_won(write.into_inner(), beside))).await?;
         self.sequencer.wake();
         Ok(written)
     }
 
     async fn own(&self, statements: Vec<Statement>) -> Result<Vec<Outcome>, Problem> {
-        self.writing(self.own_until_won(&statements)).await
+        self.writing(pin!(self.own_until_won(&statements))).await
     }
 
     async fn own_read(&self, query: Statement) -> Result<Vec<Row>, Problem> {
-        self.connections.reading(own::read(&self.connections, &query)).await
+        self.connections.reading(pin!(own::read(&self.connections, &query))).await
     }
 
     async fn entries(&self, catalog: &Arc<Catalog>, after: i64, limit: u32) -> Result<Vec<Entry>, Problem> {
-        self.connections.reading(log::entries(&self.connections, catalog, after, limit)).await
+        self.connections.reading(pin!(log::entries(&self.connections, catalog, after, limit))).await
     }
 
     async fn log_range(&self) -> Result<LogRange, Problem> {
-        self.connections.reading(log::range(&self.connections)).await
+        self.connections.reading(pin!(log::range(&self.connections))).await
     }
 
     fn watch(&self) -> watch::Receiver<i64> {
@@ -215,15 +220,15 @@ impl Store for PostgresStore {
     }
 
     async fn trim_log(&self, before: i64, limit: u32) -> Result<u64, Problem> {
-        self.connections.reading(log::trim(&self.connections, before, limit)).await
+        self.connections.reading(pin!(log::trim(&self.connections, before, limit))).await
     }
 
     async fn judge(&self, judgement: &Allowed<Judgement>) -> Result<Judged, Problem> {
-        self.connections.reading(query::judge(&self.connections, judgement.get())).await
+        self.connections.reading(pin!(query::judge(&self.connections, judgement.get()))).await
     }
 
     async fn ready(&self, catalog: &Catalog) -> Result<(), Problem> {
-        self.connections.reading(self.look_at_schema(catalog)).await
+        self.connections.reading(pin!(self.look_at_schema(catalog))).await
     }
 
     async fn close(&self) {
