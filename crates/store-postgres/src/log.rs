@@ -22,8 +22,10 @@ pub(crate) async fn entries(
     after: i64,
     limit: u32,
 ) -> Result<Vec<Entry>, Problem> {
+    // Entry by entry, so that no plan reads the whole log for some of it.
     const ENTRIES: &str = "SELECT seq, time, resource, action, record, revision, actor, request, changed, before, after \
-        FROM \"_events\" WHERE seq > $1 ORDER BY seq LIMIT $2";
+        FROM (SELECT seq, id FROM \"_order\" WHERE seq > $1 ORDER BY seq LIMIT $2) AS place, \
+        LATERAL (SELECT * FROM \"_events\" WHERE id = place.id LIMIT 1) AS entry ORDER BY seq";
     let values = vec![Parameter(Value::Integer(after)), Parameter(Value::Integer(i64::from(limit)))];
     let rows = connections.rows(&text(ENTRIES, &[Type::INT8, Type::INT8]), values).await?;
     let entries: Result<Vec<Option<Entry>>, Error> = rows.iter().map(|row| entry(catalog, row)).collect();
@@ -57,7 +59,7 @@ fn entry(catalog: &Catalog, row: &Row) -> Result<Option<Entry>, Error> {
 
 /// The sequences that are still kept.
 pub(crate) async fn range(connections: &Connections) -> Result<LogRange, Problem> {
-    const RANGE: &str = "SELECT (SELECT min(seq) FROM \"_events\"), last FROM \"_sequence\"";
+    const RANGE: &str = "SELECT (SELECT min(seq) FROM \"_order\"), last FROM \"_sequence\"";
     let rows = connections.rows(&text(RANGE, &[]), Vec::new()).await?;
     let range = || -> Result<LogRange, Error> {
         let Some(row) = rows.first() else { return Ok(LogRange { first: 1, last: 0 }) };
@@ -70,8 +72,12 @@ pub(crate) async fn range(connections: &Connections) -> Result<LogRange, Problem
 /// Deletes the oldest entries; the mark that sequences go on from stands elsewhere.
 pub(crate) async fn trim(connections: &Connections, before: i64, limit: u32) -> Result<u64, Problem> {
     // Time grows with the sequence, but for a clock that was set back: then an entry stays a little longer.
-    const TRIM: &str = "WITH gone AS (DELETE FROM \"_events\" WHERE time < $1 AND seq IN \
-        (SELECT seq FROM \"_events\" WHERE seq IS NOT NULL ORDER BY seq LIMIT $2) RETURNING 1) SELECT count(*) FROM gone";
+    const TRIM: &str = "WITH oldest AS MATERIALIZED (SELECT seq, id FROM \"_order\" ORDER BY seq LIMIT $2), \
+        past AS MATERIALIZED (SELECT seq, oldest.id FROM oldest LEFT JOIN \"_events\" AS entry ON entry.id = oldest.id \
+            WHERE entry.time < $1 OR entry.id IS NULL), \
+        gone AS (DELETE FROM \"_events\" AS entry USING past WHERE entry.id = past.id), \
+        forgotten AS (DELETE FROM \"_order\" AS place USING past WHERE place.seq = past.seq RETURNING 1) \
+        SELECT count(*) FROM forgotten";
     let values = vec![Parameter(Value::Integer(before)), Parameter(Value::Integer(i64::from(limit)))];
     let rows = connections.rows(&text(TRIM, &[Type::INT8, Type::INT8]), values).await?;
     let count = rows.first().map_or(Ok(0), |row| row.try_get::<_, i64>(0));

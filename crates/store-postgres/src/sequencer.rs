@@ -2,9 +2,13 @@
 //!
 //! Numbers that transactions draw themselves become visible out of order, since they commit out of order. So entries are
 //! committed without a sequence, and readers don't see them; then, in a transaction of its own, whoever holds the row of
-//! `_sequence` numbers what has been committed, in the order of the entries' ids. An entry that commits late gets a later
-//! sequence, as nobody has seen it before. A record's own entries have growing ids in commit order, because an id is
+//! `_sequence` lists in `_order` what has been committed, in the order of the entries' ids. An entry that commits late gets a
+//! later sequence, as nobody has seen it before. A record's own entries have growing ids in commit order, because an id is
 //! drawn while the record is locked; and a write that began after another was acknowledged draws greater ones.
+//!
+//! What has been committed since the last numbering is known without a mark at the entries, which would have to be written
+//! once more: an entry has the number of its transaction, and `_sequence` keeps the snapshot in which entries were last
+//! numbered. Visible now and not in that snapshot: that is new, however long other transactions or readers go on.
 //!
 //! Each process runs one sequencer, woken by its own commits; it tells the others' by `NOTIFY`. A timer finds what a
 //! process left that was killed after a commit.
@@ -41,21 +45,59 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const GATHER: Duration = Duration::from_millis(2);
 /// The same on a busy database.
 const LONGEST_GATHER: Duration = Duration::from_millis(20);
-/// Entries that one transaction numbers.
-const BATCH: i64 = 1000;
+/// How long a numbering may take: what a long load brought in one transaction comes all at once.
+const LONGEST_NUMBERING: Duration = Duration::from_secs(600);
+/// The settings of this connection. The planner knows neither of the bounds of [`FRESH`], and would rather read the whole log,
+/// or its primary key: what is left to it is a bitmap of the index on `xid`.
+const OWN_SETTINGS: &str = "SET statement_timeout = '600s'; \
+    SET enable_seqscan = off; SET enable_indexscan = off; SET enable_indexonlyscan = off; LISTEN mainstay_log";
+
+/// What the database says of tables that the migration has still to make.
+const UNMADE: [&SqlState; 2] = [&SqlState::UNDEFINED_TABLE, &SqlState::UNDEFINED_COLUMN];
 
 const LOCK: &str = "SELECT last FROM \"_sequence\" FOR UPDATE";
-const NUMBER: &str = "WITH waiting AS MATERIALIZED ( \
-        SELECT id, row_number() OVER (ORDER BY id) AS place FROM ( \
-            SELECT id FROM \"_events\" WHERE seq IS NULL ORDER BY id LIMIT $1) AS oldest), \
-    counted AS ( \
-        UPDATE \"_sequence\" SET last = last + (SELECT count(*) FROM waiting) \
-        WHERE EXISTS (SELECT 1 FROM waiting) RETURNING last), \
-    numbered AS ( \
-        UPDATE \"_events\" AS entry SET seq = counted.last - (SELECT count(*) FROM waiting) + waiting.place \
-        FROM waiting, counted WHERE entry.id = waiting.id) \
-    SELECT last, (SELECT count(*) FROM waiting), pg_notify('mainstay_log', '') FROM counted";
-const LOOK: &str = "SELECT last, EXISTS (SELECT 1 FROM \"_events\" WHERE seq IS NULL) FROM \"_sequence\"";
+/// Of the entries that are visible now: whether one was not when entries were last given sequences, since its transaction had
+/// not begun then, or had not ended.
+const FRESH: &str = "(xid >= (SELECT pg_snapshot_xmax(seen) FROM \"_sequence\") \
+    OR xid = ANY (ARRAY(SELECT pg_snapshot_xip(seen) FROM \"_sequence\")))";
+/// Whether the database was brought here from another server, whose transactions had other numbers.
+const MOVED: &str = "pg_snapshot_xmax(seen) > pg_snapshot_xmax(pg_current_snapshot())";
+
+fn look() -> String {
+    format!("SELECT last, EXISTS (SELECT 1 FROM \"_events\" WHERE {FRESH}), {MOVED} FROM \"_sequence\"")
+}
+
+fn number() -> String {
+    format!(
+        "WITH fresh AS MATERIALIZED ( \
+            SELECT id, row_number() OVER (ORDER BY id) AS place FROM \"_events\" WHERE {FRESH}), \
+        counted AS ( \
+            UPDATE \"_sequence\" SET last = last + (SELECT count(*) FROM fresh), seen = pg_current_snapshot() \
+            WHERE EXISTS (SELECT 1 FROM fresh) RETURNING last), \
+        numbered AS ( \
+            INSERT INTO \"_order\" (seq, id) \
+            SELECT counted.last - (SELECT count(*) FROM fresh) + fresh.place, fresh.id FROM fresh, counted) \
+        SELECT last, pg_notify('mainstay_log', '') FROM counted"
+    )
+}
+
+/// In a database that was moved: numbers what has no sequence, and takes the numbers of the other server's transactions from
+/// entries where a transaction of this one may come to have the same.
+fn settle() -> String {
+    format!(
+        "WITH moved AS MATERIALIZED (SELECT last FROM \"_sequence\" WHERE {MOVED}), \
+        fresh AS MATERIALIZED ( \
+            SELECT entry.id, row_number() OVER (ORDER BY entry.id) AS place FROM \"_events\" AS entry, moved \
+            WHERE NOT EXISTS (SELECT 1 FROM \"_order\" AS known WHERE known.id = entry.id)), \
+        settled AS ( \
+            UPDATE \"_events\" AS entry SET xid = NULL FROM moved \
+            WHERE entry.xid >= pg_snapshot_xmin(pg_current_snapshot())), \
+        numbered AS ( \
+            INSERT INTO \"_order\" (seq, id) SELECT moved.last + fresh.place, fresh.id FROM fresh, moved) \
+        UPDATE \"_sequence\" AS own SET last = moved.last + (SELECT count(*) FROM fresh), seen = pg_current_snapshot() \
+        FROM moved"
+    )
+}
 
 /// The task, and what it tells.
 pub(crate) struct Sequencer {
@@ -128,7 +170,7 @@ async fn run(
         match ended {
             Ok(()) => return,
             // Before the first migration.
-            Err(Broken::Database(error)) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {
+            Err(Broken::Database(error)) if error.code().is_some_and(|code| UNMADE.contains(&code)) => {
                 tracing::debug!("the database has no event log yet");
             }
             Err(error) => tracing::warn!(error = %error, "the event log can't be numbered at the moment"),
@@ -175,9 +217,15 @@ async fn session(
     let (id, texts) = in_time(prepare(&client)).await?;
     own.store(id, std::sync::atomic::Ordering::Relaxed);
     loop {
-        let (last, waiting) = in_time(texts.look(&client)).await?;
+        let (last, waiting, moved) = in_time(texts.look(&client)).await?;
         publish_if_new(publish, last);
-        if waiting {
+        if moved {
+            tracing::info!("the database was brought here from another server: its log is put in order once");
+            // Another node may have done it meanwhile; then it does nothing.
+            let text = format!("BEGIN; {LOCK}; {}; COMMIT", settle());
+            within(LONGEST_NUMBERING, client.batch_execute(&text)).await?;
+        }
+        if waiting || moved {
             number_all(&client, &texts, publish).await?;
         }
         // While this process writes, each numbering finds all that there is, so one looks only after a pause.
@@ -213,7 +261,11 @@ enum Broken {
 
 /// Waits for a step, but not for ever: a connection may be dead without either side knowing.
 async fn in_time<T>(step: impl Future<Output = Result<T, Error>>) -> Result<T, Broken> {
-    match timeout(STEP, step).await {
+    within(STEP, step).await
+}
+
+async fn within<T>(time: Duration, step: impl Future<Output = Result<T, Error>>) -> Result<T, Broken> {
+    match timeout(time, step).await {
         Ok(done) => Ok(done?),
         Err(_) => Err(Broken::Silent),
     }
@@ -222,12 +274,12 @@ async fn in_time<T>(step: impl Future<Output = Result<T, Error>>) -> Result<T, B
 /// The connection's id at the server, and its statements.
 async fn prepare(client: &Client) -> Result<(i32, Texts), Error> {
     client.batch_execute(SETTINGS).await?;
-    client.batch_execute("LISTEN mainstay_log").await?;
+    client.batch_execute(OWN_SETTINGS).await?;
     let id = client.query_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
     let texts = Texts {
         lock: client.prepare(LOCK).await?,
-        number: client.prepare(NUMBER).await?,
-        look: client.prepare(LOOK).await?,
+        number: client.prepare(&number()).await?,
+        look: client.prepare(&look()).await?,
     };
     Ok((id, texts))
 }
@@ -247,19 +299,20 @@ struct Texts {
 }
 
 impl Texts {
-    async fn look(&self, client: &Client) -> Result<(i64, bool), Error> {
+    /// The greatest sequence given, whether there is something to be numbered, and whether the database was moved.
+    async fn look(&self, client: &Client) -> Result<(i64, bool, bool), Error> {
         let row = client.query_one(&self.look, &[]).await?;
-        Ok((row.try_get(0)?, row.try_get(1)?))
+        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
     }
 
-    /// Numbers a batch; returns the greatest sequence and how many there were.
-    async fn number(&self, client: &Client) -> Result<Option<(i64, i64)>, Error> {
+    /// Numbers what has been committed; returns the greatest sequence where there was something.
+    async fn number(&self, client: &Client) -> Result<Option<i64>, Error> {
         // The statement that numbers must have begun after the lock was won, to see what the winner before has done:
         // hence two statements, sent at once.
         let (begun, locked, numbered, committed) = futures_util::future::join4(
             client.batch_execute("BEGIN"),
             client.query(&self.lock, &[]),
-            client.query_opt(&self.number, &[&BATCH]),
+            client.query_opt(&self.number, &[]),
             client.batch_execute("COMMIT"),
         )
         .await;
@@ -267,16 +320,13 @@ impl Texts {
         locked?;
         let row = numbered?;
         committed?;
-        row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
+        row.map(|row| row.try_get(0)).transpose()
     }
 }
 
 async fn number_all(client: &Client, texts: &Texts, publish: &watch::Sender<i64>) -> Result<(), Broken> {
-    while let Some((last, count)) = in_time(texts.number(client)).await? {
+    if let Some(last) = within(LONGEST_NUMBERING, texts.number(client)).await? {
         publish_if_new(publish, last);
-        if count < BATCH {
-            break;
-        }
     }
     Ok(())
 }

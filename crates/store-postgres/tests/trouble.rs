@@ -266,15 +266,92 @@ async fn two_nodes_give_one_order() {
 async fn an_entry_of_a_killed_node_is_found() {
     let (world, database) = open(4).await;
     let other = connect(&database.url).await;
-    other
-        .batch_execute(
-            "INSERT INTO _events (time, resource, action, record, revision, request) \
-             VALUES (1, 'rooms', 3, 'r', nextval('_events_id_seq'), 'x')",
-        )
-        .await
-        .expect("an entry");
+    other.batch_execute(BY_HAND).await.expect("an entry");
     assert_eq!(world.log(1).await[0].sequence, 1);
     leave(world, database).await;
+}
+
+/// An entry as a node would write it, but by hand.
+const BY_HAND: &str = "INSERT INTO _events (time, resource, action, record, revision, request) \
+    VALUES (1, 'rooms', 3, 'by-hand', nextval('_events_id_seq'), 'x')";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_gets_its_place_when_it_is_committed_and_not_before() {
+    let (world, database) = open(4).await;
+    let (late, never) = (connect(&database.url).await, connect(&database.url).await);
+    late.batch_execute(&format!("BEGIN; {BY_HAND}; SAVEPOINT one; {BY_HAND}")).await.expect("a transaction");
+    never.batch_execute(&format!("BEGIN; {BY_HAND}")).await.expect("a transaction");
+    for number in 1..=5 {
+        world.room(&format!("r{number}"), "x").await;
+        // One numbering each.
+        assert_eq!(world.log(number).await.len(), number);
+    }
+    never.batch_execute("ROLLBACK").await.expect("it is taken back");
+    late.batch_execute("COMMIT").await.expect("it is committed");
+    world.log(7).await;
+    world.room("after", "x").await;
+    let log = world.log(8).await;
+    let found: Vec<_> = log.iter().map(|entry| (entry.sequence, store::id_text(&entry.id))).collect();
+    let expected = ["r1", "r2", "r3", "r4", "r5", "by-hand", "by-hand", "after"];
+    assert_eq!(found, (1..).zip(expected.map(str::to_owned)).collect::<Vec<_>>());
+    leave(world, database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn numbering_reads_what_is_new_alone() {
+    let (world, database) = open(4).await;
+    let client = connect(&database.url).await;
+    let many = BY_HAND.replace("VALUES (", "SELECT ").replace("'x')", "'x' FROM generate_series(1, 20000)");
+    client.batch_execute(&format!("{many}; ANALYZE")).await.expect("a log");
+    world.log(20_000).await;
+    let read = async || {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let sum = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = '_events'";
+        client.query_one(sum, &[]).await.expect("a sum").get::<_, i64>(0)
+    };
+    let before = read().await;
+    let mut watch = world.store.watch();
+    for number in 1..=50 {
+        world.room(&format!("r{number}"), "x").await;
+        let numbered = watch.wait_for(|last| *last == 20_000 + number);
+        tokio::time::timeout(Duration::from_secs(5), numbered).await.expect("in time").expect("a watch");
+    }
+    let read = read().await - before;
+    // Connections tell late what they have read: what was there at first may be in it once, but not fifty times.
+    assert!(read < 100_000, "50 entries were numbered and {read} read");
+    leave(world, database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_goes_on_in_a_database_that_was_moved() {
+    let (world, database) = open(4).await;
+    for number in 0..3 {
+        world.room(&format!("r{number}"), "x").await;
+    }
+    world.log(3).await;
+    world.store.close().await;
+    let client = connect(&database.url).await;
+    // What a dump brings from a server that has seen a million times more transactions: two of them unnumbered.
+    let elsewhere = "UPDATE _events SET xid = ((xid::text::bigint + 1000000000000)::text)::xid8; \
+        UPDATE _sequence SET seen = '2000000000000:2000000000003:2000000000001'";
+    client.batch_execute(&format!("{BY_HAND}; {BY_HAND}; {elsewhere}")).await.expect("a move");
+    client
+        .batch_execute("UPDATE _events SET xid = '2000000000001' WHERE id = (SELECT max(id) FROM _events)")
+        .await
+        .expect("one");
+    let node = async || World::new(Arc::new(PostgresStore::open(&database.url, 4).await.expect("a node")));
+    let (one, two) = tokio::join!(node(), node());
+    one.log(5).await;
+    for number in 6..=15 {
+        one.room(&format!("r{number}"), "x").await;
+        one.log(number).await;
+    }
+    let sequences: Vec<_> = two.log(15).await.iter().map(|entry| entry.sequence).collect();
+    assert_eq!(sequences, (1..=15).collect::<Vec<_>>());
+    let row = client.query_one("SELECT count(*), count(DISTINCT id) FROM _order", &[]).await.expect("the order");
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (15, 15));
+    one.store.close().await;
+    leave(two, database).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -265,10 +265,11 @@ impl PostgresDatabase {
 
     /// Waits until every entry of the log has its sequence, which comes a moment after the commit.
     async fn numbered(&self) {
+        const WAITING: &str = "SELECT FROM _events WHERE id NOT IN (SELECT id FROM _order) LIMIT 1";
         let (client, connection) = tokio_postgres::connect(&self.url, tokio_postgres::NoTls).await.expect("PostgreSQL");
         let connection = tokio::spawn(connection);
         for _ in 0..500 {
-            let waiting = client.query("SELECT 1 FROM _events WHERE seq IS NULL LIMIT 1", &[]).await.expect("the log");
+            let waiting = client.query(WAITING, &[]).await.expect("the log");
             if waiting.is_empty() {
                 break;
             }

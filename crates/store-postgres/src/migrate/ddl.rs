@@ -71,6 +71,21 @@ const SYSTEM: &[&[&str]] = &[
         "CREATE TRIGGER \"_audit_truncation\" BEFORE TRUNCATE ON \"_audit\" \
          FOR EACH STATEMENT EXECUTE FUNCTION \"_audit_is_added_to\"()",
     ],
+    // The order of the log is a table of its own, since an entry that is given its sequence would be written once more with
+    // all that it holds. What has no sequence yet is known by its transaction. The lock comes first, as for sequencers.
+    &[
+        "SELECT last FROM \"_sequence\" FOR UPDATE",
+        "LOCK TABLE \"_events\" IN ACCESS EXCLUSIVE MODE",
+        "CREATE TABLE \"_order\" (seq bigint PRIMARY KEY, id bigint NOT NULL)",
+        "INSERT INTO \"_order\" (seq, id) SELECT coalesce(seq, last + row_number() OVER (PARTITION BY seq IS NULL ORDER BY id)), id \
+         FROM \"_events\", \"_sequence\"",
+        "UPDATE \"_sequence\" SET last = greatest(last, (SELECT max(seq) FROM \"_order\"))",
+        "ALTER TABLE \"_sequence\" ADD COLUMN seen pg_snapshot NOT NULL DEFAULT pg_current_snapshot()",
+        // Two statements, so that the entries there are stay without a transaction.
+        "ALTER TABLE \"_events\" DROP COLUMN seq, ADD COLUMN xid xid8",
+        "ALTER TABLE \"_events\" ALTER COLUMN xid SET DEFAULT pg_current_xact_id()",
+        "CREATE INDEX \"_events_xid\" ON \"_events\" (xid)",
+    ],
 ];
 
 /// The table of a resource, without foreign keys and indexes, and the sequence of its ids.

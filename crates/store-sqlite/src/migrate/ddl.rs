@@ -54,6 +54,7 @@ const SYSTEM: &[&[&str]] = &[
          WHEN OLD.at > (CAST(strftime('%s', 'now') AS INTEGER) - 400 * 86400) * 1000000 \
          BEGIN SELECT RAISE(ABORT, 'a line of the audit log is kept for 400 days'); END",
     ],
+    &[],
 ];
 
 /// The table of a resource, without indexes.

@@ -6,7 +6,7 @@ use model::{IdKind, Value};
 use serde::{Deserialize, Serialize};
 
 /// The version of the system tables (`_events`, `_keys`, …) that this program works with.
-pub const SYSTEM_VERSION: u32 = 6;
+pub const SYSTEM_VERSION: u32 = 7;
 
 /// All tables of an app.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

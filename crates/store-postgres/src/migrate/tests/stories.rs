@@ -343,3 +343,29 @@ async fn of_several_that_migrate_at_once_one_does_it() {
     drop(client);
     town.drop().await;
 }
+
+#[tokio::test]
+async fn a_log_that_was_numbered_in_its_entries_keeps_its_order() {
+    let town = Town::new().await;
+    let mut shop = Shop::new(&town).await;
+    let new = app(&[ants(&[])]);
+    let old = Database { system: 6, ..new.clone() };
+    // Four numbered and two not yet; the fourth was committed after the fifth.
+    shop.begin(
+        &old,
+        "INSERT INTO _events (id, seq, time, resource, action, record, revision, request) \
+         SELECT id, seq, 1, 'ants', 1, id::text, id, 'x' \
+         FROM unnest(ARRAY[11, 12, 14, 13, 17, 16], ARRAY[7, 8, 9, 10, NULL, NULL]) AS entry(id, seq); \
+         UPDATE _sequence SET last = 10",
+    )
+    .await;
+    shop.migrate(&new).await.unwrap();
+    let order = shop.query("SELECT seq, id FROM _order ORDER BY seq").await;
+    assert_eq!(order, ["7 11", "8 12", "9 14", "10 13", "11 16", "12 17"]);
+    assert_eq!(shop.query("SELECT last FROM _sequence").await, ["12"]);
+    let upgraded = describe(&shop.client).await;
+    shop.begin(&new, "").await;
+    assert_eq!(upgraded, describe(&shop.client).await);
+    assert_eq!(shop.query("SELECT last FROM _sequence").await, ["0"]);
+    town.drop().await;
+}
