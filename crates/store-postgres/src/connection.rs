@@ -26,7 +26,7 @@ use tokio_postgres::{
 use crate::{fault, parameter::Parameter, pulse::Pulse, server::Server};
 
 /// How long a caller waits for a connection, with those that have to be made.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long what is under way may go on for nobody. Connecting anew costs the database about 5 ms of work.
 const GRACE: Duration = Duration::from_millis(100);
 /// How long a cancellation may take; the statement's own limit ends it where that is too short.
@@ -69,7 +69,13 @@ pub(crate) struct Bounds {
     pub(crate) commit: bool,
 }
 
+/// 503 where that took too long.
+pub(crate) fn crowded(cause: &str) -> Problem {
+    Problem::unavailable("too many requests wait for the database", cause, 1)
+}
+
 /// All connections for records.
+#[derive(Clone)]
 pub(crate) struct Connections {
     pool: Pool,
     pulse: Arc<Pulse>,
@@ -119,9 +125,7 @@ impl Connections {
         }
         // In a box: to connect takes much state, which every call would carry along.
         let client = Box::pin(self.pool.get()).await.map_err(|error| match error {
-            PoolError::Timeout(TimeoutType::Wait) => {
-                Problem::unavailable("too many requests wait for the database", "no connection became free", 1)
-            }
+            PoolError::Timeout(TimeoutType::Wait) => crowded("no connection became free"),
             PoolError::Timeout(_) => Problem::unavailable(fault::UNREACHABLE, "connecting took too long", 1),
             PoolError::Closed => Problem::unavailable("the server is stopping", "the pool is closed", 1),
             PoolError::Backend(error) | PoolError::PostCreateHook(deadpool_postgres::HookError::Backend(error)) => {
@@ -132,7 +136,16 @@ impl Connections {
         if client.statement_cache.size() > PREPARED {
             client.statement_cache.clear();
         }
-        Ok(Lease { client: Some(client), open: AtomicBool::new(false), pulse: Arc::clone(&self.pulse) })
+        Ok(self.lent(Some(client)))
+    }
+
+    /// No connection, until one turns out to be needed.
+    pub(crate) fn no_lease(&self) -> Lease {
+        self.lent(None)
+    }
+
+    fn lent(&self, client: Option<Object>) -> Lease {
+        Lease { client, open: AtomicBool::new(false), pulse: Arc::clone(&self.pulse) }
     }
 
     /// Reads, unless the database is silent or falls silent meanwhile.

@@ -1,13 +1,14 @@
 //! The PostgreSQL store.
 //!
 //! Requests share a pool of connections ([`connection`]). What a plan becomes is in [`query`] and [`dialect`], what a
-//! write does in [`transaction`] and [`statements`]; [`sequencer`] puts the event log in order;
+//! write does in [`transaction`] and [`statements`]; [`group_commit`] lets creations share a transaction; [`sequencer`] puts the event log in order;
 //! [`pulse`] knows whether the database is heard at all.
 
 mod aggregate;
 mod connection;
 pub mod dialect;
 mod fault;
+mod group_commit;
 mod loading;
 mod log;
 pub mod migrate;

@@ -127,6 +127,11 @@ impl Sequencer {
         self.wake.notify_one();
     }
 
+    /// The same for those who outlive a call.
+    pub(crate) fn waker(&self) -> Arc<Notify> {
+        Arc::clone(&self.wake)
+    }
+
     /// Follows the greatest sequence given.
     pub(crate) fn watch(&self) -> watch::Receiver<i64> {
         self.latest.clone()

@@ -3,7 +3,7 @@
 //! A record and its entry in the log are written by one statement. The entry takes its id (the order in which entries are
 //! given their sequences) after the record's row was written, so that it comes behind everything that the row waited for.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use model::{Action, Field, FieldIndex, Keep, Resource, ResourceIndex, Schema};
 use store::migration::{Database, names};
@@ -40,9 +40,9 @@ pub(crate) struct ResourceStatements {
     /// The same of the ids `$1`, a row for each, in their order.
     pub(crate) lists_of_all: Text,
     /// Inserts a record with the id it brings: columns, lists, time, actor, request, the record as JSON.
-    pub(crate) create: Text,
+    pub(crate) create: Arc<Text>,
     /// The same with the next serial number: no id, and the JSON begins after the id.
-    pub(crate) create_next: Text,
+    pub(crate) create_next: Arc<Text>,
     /// Lets serial numbers go on above `$1`.
     pub(crate) pass_over: Text,
     /// Lets serial numbers go on above every id in use.
@@ -116,8 +116,8 @@ impl ResourceStatements {
                 " FROM unnest($1) WITH ORDINALITY AS wanted(id, place) ORDER BY wanted.place",
                 array(&id),
             ),
-            create: create(resource, &columns, &many, None),
-            create_next: create(resource, &columns, &many, Some(&format!("nextval({sequence})"))),
+            create: Arc::new(create(resource, &columns, &many, None)),
+            create_next: Arc::new(create(resource, &columns, &many, Some(&format!("nextval({sequence})")))),
             pass_over: Text {
                 // Step by step it can't run into numbers that others draw meanwhile; a leap is for loading only.
                 sql: format!(

@@ -26,6 +26,7 @@ use crate::{
     aggregate,
     connection::Connections,
     fault::{self, problem},
+    group_commit::GroupCommit,
     loading::PgLoading,
     log, migrate, own, query,
     sequencer::Sequencer,
@@ -43,6 +44,7 @@ pub struct PostgresStore {
     connections: Connections,
     streams: Streams,
     sequencer: Sequencer,
+    group: Arc<GroupCommit>,
     /// How many writes had to be made again.
     lost: AtomicU32,
 }
@@ -66,7 +68,8 @@ impl PostgresStore {
 
     async fn at(server: Server, connections: usize) -> Result<Self, Problem> {
         let streams = Streams::new(connections);
-        let connections = Connections::new(server, connections)?;
+        let size = connections;
+        let connections = Connections::new(server, size)?;
         let lease = connections.lease().await?;
         let last = match lease.client() {
             Some(client) => {
@@ -86,7 +89,8 @@ impl PostgresStore {
         };
         lease.release();
         let sequencer = Sequencer::start(connections.pulse(), last);
-        Ok(Self { connections, streams, sequencer, lost: AtomicU32::new(0) })
+        let group = GroupCommit::new(connections.clone(), size, sequencer.waker());
+        Ok(Self { connections, streams, sequencer, group, lost: AtomicU32::new(0) })
     }
 
     /// Writes, unless the database is silent; where it falls silent meanwhile, whether it was written is not known.
@@ -120,8 +124,8 @@ impl PostgresStore {
     }
 
     async fn try_write(&self, write: Write, beside: &Beside) -> Result<Vec<Written>, (Problem, bool)> {
-        let lease = self.connections.lease().await.map_err(|problem| (problem, false))?;
-        let mut transaction = PgTx::new(lease, &write, beside);
+        let begun = PgTx::begin(&self.group, &write, beside).await;
+        let mut transaction = begun.map_err(|problem| (problem, false))?;
         let outcome = write::apply(&mut transaction, write, beside).await;
         transaction.finish(outcome).await
     }

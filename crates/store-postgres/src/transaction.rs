@@ -3,6 +3,7 @@
 //! It begins with its first statement and, where a write is a single operation after which nothing is asked any more,
 //! ends with its last one: a creation is one round trip, a change two.
 
+mod insert;
 mod refused;
 mod steps;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use model::{Caller, FieldIndex, Problem, Record, Resource, ResourceIndex, Shape, Value, identity::PersonFields};
 use rules::{
     Catalog, Condition,
-    plan::{Read, Write, WritePlan},
+    plan::{Operation, OperationKind, Read, Write, WritePlan},
 };
 use store::{Beside, Change, Outcome, Purpose, Statement, Tx, refusal};
 use tokio_postgres::{Error, Row, error::SqlState, types::Type};
@@ -19,6 +20,7 @@ use tokio_postgres::{Error, Row, error::SqlState, types::Type};
 use crate::{
     connection::{Bounds, Lease, Step, Text},
     fault::{self, problem},
+    group_commit::{Creation, GroupCommit},
     migrate::ddl::quote,
     own,
     parameter::Parameter,
@@ -47,6 +49,8 @@ pub(crate) struct PgTx {
     again: bool,
     /// The connection has ended.
     dead: bool,
+    /// Where connections come from, while there is none: the write may be done without one of its own.
+    group: Option<Arc<GroupCommit>>,
 }
 
 fn statements(catalog: &Catalog) -> Arc<Statements> {
@@ -55,7 +59,10 @@ fn statements(catalog: &Catalog) -> Arc<Statements> {
 
 impl PgTx {
     /// A transaction for a write.
-    pub(crate) fn new(lease: Lease, write: &Write, beside: &Beside) -> Self {
+    ///
+    /// # Errors
+    /// There is no connection for it.
+    pub(crate) async fn begin(group: &Arc<GroupCommit>, write: &Write, beside: &Beside) -> Result<Self, Problem> {
         let brief = match write.operations.as_slice() {
             // What follows the record has to be in its transaction, too.
             [only] if beside.after.is_none() && !store::write::writes_more(&write.caller, only) => {
@@ -65,12 +72,26 @@ impl PgTx {
             _ => false,
         };
         let single = write.operations.len() == 1;
-        Self { lease, begun: false, ended: false, brief, single, again: false, dead: false }
+        let creates = matches!(write.operations.as_slice(), [Operation { kind: OperationKind::Create { .. }, .. }]);
+        let (lease, group) = match brief && creates {
+            true => (group.connections().no_lease(), Some(Arc::clone(group))),
+            false => (group.connections().lease().await?, None),
+        };
+        Ok(Self { lease, begun: false, ended: false, brief, single, again: false, dead: false, group })
     }
 
     /// A transaction for statements about our own tables.
     pub(crate) fn begun_by_statements(lease: Lease) -> Self {
-        Self { lease, begun: false, ended: false, brief: false, single: false, again: false, dead: false }
+        let (brief, single, group) = (false, false, None);
+        Self { lease, begun: false, ended: false, brief, single, again: false, dead: false, group }
+    }
+
+    /// Gets a connection, unless there is one.
+    async fn connect(&mut self) -> Result<(), Problem> {
+        if let Some(group) = self.group.take() {
+            self.lease = group.connections().lease().await?;
+        }
+        Ok(())
     }
 
     /// Ends the transaction as its outcome says. With a failure comes whether the same write may succeed if repeated.
@@ -99,6 +120,7 @@ impl PgTx {
 
     /// Says something about the transaction itself: `BEGIN`, `SAVEPOINT one`.
     pub(crate) async fn say(&mut self, text: &str) -> Result<(), Problem> {
+        self.connect().await?;
         let said = self.lease.say(text).await;
         if let Err(error) = &said {
             self.note(error);
@@ -184,6 +206,7 @@ impl Tx for PgTx {
         record: Option<&Record>,
         new: Option<&Record>,
     ) -> Result<bool, Problem> {
+        self.connect().await?;
         let question = query::question(plan, condition, record, new);
         let values = question.values(&[], &query::question_facts(caller, record, new));
         let results = self.run(&[Step { text: &question.text, values }]).await;
@@ -199,6 +222,7 @@ impl Tx for PgTx {
         caller: &Caller,
         records: &[Record],
     ) -> Result<Vec<bool>, Problem> {
+        self.connect().await?;
         let Some(first) = records.first() else { return Ok(Vec::new()) };
         let question = query::question(plan, condition, Some(first), None);
         let values = |record| question.values(&[], &query::question_facts(caller, Some(record), None));
@@ -223,16 +247,16 @@ impl Tx for PgTx {
         let declared = catalog.schema.get(resource);
         let texts = statements(catalog);
         let texts = texts.of(resource);
-        let mut steps: Vec<Step<'_>> = records.iter().map(|record| creation(texts, declared, record, caller)).collect();
+        let creations: Vec<Creation> = records.iter().map(|record| creation(texts, declared, record, caller)).collect();
         // Serial numbers go on above all that were brought.
         let brought = records.iter().filter_map(|record| match record.id() {
             Value::Integer(id) => Some(*id),
             _ => None,
         });
-        if let Some(greatest) = brought.max() {
-            steps.push(Step { text: &texts.pass_over, values: vec![Parameter(Value::Integer(greatest))] });
-        }
-        let results = match self.write(&steps).await {
+        let pass_over = brought
+            .max()
+            .map(|greatest| Step { text: &texts.pass_over, values: vec![Parameter(Value::Integer(greatest))] });
+        let results = match self.insert(creations, pass_over).await.map_err(|problem| (0, problem))? {
             Ok(results) => results,
             Err((place, error)) => {
                 let place = place.unwrap_or(0).min(records.len() - 1);
@@ -265,6 +289,7 @@ impl Tx for PgTx {
         changes: &mut [Change<'_>],
         caller: &Caller,
     ) -> Result<(), (usize, Problem)> {
+        self.connect().await.map_err(|problem| (0, problem))?;
         let declared = catalog.schema.get(resource);
         let texts = statements(catalog);
         let texts = texts.of(resource);
@@ -321,6 +346,7 @@ impl Tx for PgTx {
         records: &[&Record],
         caller: &Caller,
     ) -> Result<(), Problem> {
+        self.connect().await?;
         let declared = catalog.schema.get(resource);
         let texts = statements(catalog);
         let text = &texts.of(resource).remove;
@@ -341,6 +367,7 @@ impl Tx for PgTx {
     }
 
     async fn own(&mut self, statement: &Statement) -> Result<Outcome, Problem> {
+        self.connect().await?;
         let begin = !self.begun;
         self.begun = true;
         let outcome = own::run(&self.lease, statement, begin).await.map_err(|error| {
@@ -444,6 +471,7 @@ impl Tx for PgTx {
         roles: &[String],
         except: &Value,
     ) -> Result<bool, Problem> {
+        self.connect().await?;
         let declared = catalog.schema.get(people);
         let lock = Text { sql: "SELECT pg_advisory_xact_lock($1)".to_owned(), types: vec![Type::INT8] };
         // A statement of its own sees what was committed while it waited for the lock.
@@ -471,6 +499,7 @@ impl Tx for PgTx {
         field: FieldIndex,
         id: &Value,
     ) -> Result<(), Problem> {
+        self.connect().await?;
         let declared = catalog.schema.get(resource);
         let to = if declared.get(field).required { "\"id\"" } else { "NULL" };
         let (table, name) = (quote(&declared.name), quote(&declared.get(field).name));
@@ -492,6 +521,7 @@ impl PgTx {
         [rows, lists]: [&Text; 2],
         ids: Parameter,
     ) -> Result<Vec<Record>, Problem> {
+        self.connect().await?;
         let mut steps = vec![Step { text: rows, values: vec![ids.clone()] }];
         if !texts.many.is_empty() {
             // A statement of their own sees the lists as they are once the rows are locked.
@@ -520,6 +550,7 @@ impl PgTx {
 
     /// The ids that a statement yields.
     async fn ids(&mut self, text: &Text, values: Vec<Parameter>, shape: Shape) -> Result<Vec<Value>, Problem> {
+        self.connect().await?;
         let results = self.run(&[Step { text, values }]).await.map_err(|error| problem(&error))?;
         let ids: Result<Vec<Value>, Error> = results.iter().flatten().map(|row| value::read(shape, row, 0)).collect();
         ids.map_err(|error| problem(&error))

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test that can't begin has failed")]
 
 mod database;
+#[expect(dead_code, reason = "each binary has troubles of its own")]
 mod network;
 
 use std::{
@@ -84,12 +85,7 @@ async fn a_database_that_is_away_is_unavailable_until_it_is_back() {
 /// A store that is reached over a network that can fall silent.
 async fn open_afar(size: usize) -> (World, Database, Network) {
     let database = Database::create(&schema()).await;
-    let config: tokio_postgres::Config = database.url.parse().expect("a URL");
-    let Some(tokio_postgres::config::Host::Tcp(host)) = config.get_hosts().first() else { panic!("no host") };
-    let port = config.get_ports().first().copied().unwrap_or(5432);
-    let network = Network::to((host.clone(), port)).await;
-    let user = config.get_user().expect("a user");
-    let url = format!("postgres://{user}@127.0.0.1:{}/{}", network.port, config.get_dbname().expect("a name"));
+    let (network, url) = Network::before(&database.url).await;
     let store = PostgresStore::open(&url, size).await.expect("a store");
     (World::new(Arc::new(store)), database, network)
 }

@@ -75,15 +75,15 @@ const SYSTEM: &[&[&str]] = &[
     // all that it holds. What has no sequence yet is known by its transaction. The lock comes first, as for sequencers.
     &[
         "SELECT last FROM \"_sequence\" FOR UPDATE",
-        "LOCK TABLE \"_events\" IN ACCESS EXCLUSIVE MODE",
+        // Two statements, so that the entries there are stay without a transaction.
+        "ALTER TABLE \"_events\" ADD COLUMN xid xid8",
+        "ALTER TABLE \"_events\" ALTER COLUMN xid SET DEFAULT pg_current_xact_id()",
         "CREATE TABLE \"_order\" (seq bigint PRIMARY KEY, id bigint NOT NULL)",
         "INSERT INTO \"_order\" (seq, id) SELECT coalesce(seq, last + row_number() OVER (PARTITION BY seq IS NULL ORDER BY id)), id \
          FROM \"_events\", \"_sequence\"",
         "UPDATE \"_sequence\" SET last = greatest(last, (SELECT max(seq) FROM \"_order\"))",
         "ALTER TABLE \"_sequence\" ADD COLUMN seen pg_snapshot NOT NULL DEFAULT pg_current_snapshot()",
-        // Two statements, so that the entries there are stay without a transaction.
-        "ALTER TABLE \"_events\" DROP COLUMN seq, ADD COLUMN xid xid8",
-        "ALTER TABLE \"_events\" ALTER COLUMN xid SET DEFAULT pg_current_xact_id()",
+        "ALTER TABLE \"_events\" DROP COLUMN seq",
         "CREATE INDEX \"_events_xid\" ON \"_events\" (xid)",
     ],
 ];

@@ -1,11 +1,14 @@
 //! The statements that write records with their entries in the log, and what their rows say.
 
+use std::sync::Arc;
+
 use model::{Action, Caller, FieldIndex, Problem, Record, Resource, Value};
 use store::{Change, LogLine};
 use tokio_postgres::{Error, Row};
 
 use crate::{
     connection::{Step, Text},
+    group_commit::Creation,
     parameter::Parameter,
     statements::ResourceStatements,
 };
@@ -50,12 +53,7 @@ pub(super) fn alteration(
 }
 
 /// The statement that inserts a record and its entry in the log.
-pub(super) fn creation<'a>(
-    texts: &'a ResourceStatements,
-    declared: &Resource,
-    record: &Record,
-    caller: &Caller,
-) -> Step<'a> {
+pub(super) fn creation(texts: &ResourceStatements, declared: &Resource, record: &Record, caller: &Caller) -> Creation {
     let given = !record.id().is_null();
     let after = LogLine { after: Some(record), ..line(declared, Action::Created, caller) }.after_json();
     let after = match given {
@@ -67,7 +65,7 @@ pub(super) fn creation<'a>(
     let fields = columns.copied().chain(texts.many.iter().map(|many| many.field));
     let values = fields.map(|field| Parameter(record.get(field).clone()));
     let values = values.chain(who(caller)).chain([text_or_null(after)]).collect();
-    Step { text: if given { &texts.create } else { &texts.create_next }, values }
+    Creation { text: Arc::clone(if given { &texts.create } else { &texts.create_next }), values }
 }
 
 /// The statement that deletes a record and writes the entry in the log.

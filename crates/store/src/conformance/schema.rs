@@ -10,7 +10,7 @@ const PEOPLE: ResourceIndex = ResourceIndex(1);
 const ROOMS: ResourceIndex = ResourceIndex(3);
 const TAGS: ResourceIndex = ResourceIndex(4);
 
-/// Notes in rooms, people, posts by people, rooms in chains, tags.
+/// Notes in rooms, people, posts by people, rooms in chains, tags, visits by people.
 #[must_use]
 pub fn schema() -> Schema {
     let open = || Some("record.room.name == \"open\"".to_owned());
@@ -87,7 +87,25 @@ pub fn schema() -> Schema {
         ],
     );
     let tags = resource("tags", IdKind::String, vec![text("word", true)]);
-    Schema::new(vec![notes, people, posts, rooms, tags])
+    // For everybody, so that nothing is written beside a record of it.
+    let mut visits = resource(
+        "visits",
+        IdKind::Integer,
+        vec![
+            required(text("page", false)),
+            required(reference("guest", PEOPLE, Shape::Uuid, OnDelete::Cascade)),
+            text("note", false),
+        ],
+    );
+    let all = || Some("true".to_owned());
+    visits.access = Access { read: all(), create: all(), ..Access::default() };
+    visits.indexes = vec![Index {
+        name: "once".into(),
+        columns: vec![(place(&visits, "guest"), false), (place(&visits, "page"), false)],
+        unique: true,
+        renamed_from: None,
+    }];
+    Schema::new(vec![notes, people, posts, rooms, tags, visits])
 }
 
 fn resource(name: &str, id_kind: IdKind, declared: Vec<Field>) -> Resource {
