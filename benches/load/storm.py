@@ -1,9 +1,9 @@
 """Sixty-four people who sign in at once, again and again: what those notice who only read, and what memory it takes."""
-import concurrent.futures
+import json
 import os
 import statistics
+import subprocess
 import sys
-import threading
 import time
 
 import machine
@@ -40,42 +40,27 @@ def part(options):
 
 
 def one(server, load, stormy, seed, options):
-    pid = server.process.pid
+    pid, seconds = server.process.pid, options.seconds
     before = machine.resident_mib(pid)
     machine.forget_peak(pid)
-    over, times, refused = threading.Event(), [], []
-    with concurrent.futures.ThreadPoolExecutor(PEOPLE, initializer=stay_out_of_the_way) as pool:
-        if stormy:
-            for user in range(1, PEOPLE + 1):
-                pool.submit(keep_signing_in, server, user, over, times, refused)
-            time.sleep(0.2)
-        client = measure.begin(server, load, options.seconds, load["connections"], seed, options.nice)
-        result = measure.finished(client, server, options.seconds)
-        done, turned_away = list(times), len(refused)
-        over.set()
-    return dict(result, rps=result["requests"] / result["seconds"], signed_in=len(done), refused=turned_away,
-                sign_in_s=statistics.median(done) if done else None, more_mib=machine.peak_mib(pid) - before)
+    people = begin(server, seconds + 1) if stormy else None
+    client = measure.begin(server, load, seconds, load["connections"], seed, options.nice)
+    result = measure.finished(client, server, seconds)
+    storm = json.loads(people.communicate()[0]) if people else {"times": [], "refused": 0}
+    times = storm["times"]
+    return dict(result, rps=result["requests"] / result["seconds"], signed_in=len(times), refused=storm["refused"],
+                signed_in_rate=len(times) / (seconds + 1), sign_in_s=statistics.median(times) if times else None,
+                more_mib=machine.peak_mib(pid) - before)
 
 
-def stay_out_of_the_way():
-    """This thread asks in the time that the readers' client leaves: with a turn of its own it would hold up that client, or the
-    server, for milliseconds, and they would be taken for the server's."""
-    os.sched_setaffinity(0, {measure.CLIENT_CORE})
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-
-
-def keep_signing_in(server, user, over, times, refused):
-    while not over.is_set():
-        begin = time.monotonic()
-        try:
-            status, _ = server.ask("POST", "/auth/sign-in", tokens.credentials(user))
-        except OSError:
-            status = 0
-        if status == 200:
-            times.append(time.monotonic() - begin)
-        else:
-            refused.append(status)
-            time.sleep(0.2)
+def begin(server, seconds):
+    """Lets the people begin. Their client asks in the time that the readers' client leaves."""
+    people = subprocess.Popen(
+        ["taskset", "-c", str(measure.CLIENT_CORE), "chrt", "--idle", "0", sys.executable,
+         os.path.join(os.path.dirname(os.path.abspath(__file__)), "people.py"), str(server.port), str(seconds), str(PEOPLE)],
+        stdout=subprocess.PIPE, text=True)
+    time.sleep(0.8)
+    return people
 
 
 def report(measurements):
@@ -93,7 +78,7 @@ def report(measurements):
             print(f"| {workload}, {'storm' if stormy else 'calm'} | {statistics.median(row['rps'] for row in rows):,.0f} "
                   f"| {statistics.median(row['p50_us'] for row in rows) / 1000:.2f} "
                   f"| {statistics.median(row['p99_us'] for row in rows) / 1000:.2f} | {ratio:.2f} "
-                  f"| {statistics.median(row['signed_in'] / row['seconds'] for row in rows):.1f} "
+                  f"| {statistics.median(row['signed_in_rate'] for row in rows):.1f} "
                   f"| {f'{statistics.median(waits):.2f}' if waits else '–'} | {sum(row['refused'] for row in rows)} "
                   f"| {max(row['more_mib'] for row in rows):.1f} |")
     print(flush=True)
