@@ -69,7 +69,24 @@ pub(crate) struct Bounds {
     pub(crate) commit: bool,
 }
 
-/// 503 where that took too long.
+/// Where a pipeline has failed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    /// Before anything was sent.
+    Preparation,
+    Begin,
+    Step(usize),
+    Commit,
+}
+
+impl Place {
+    /// The statement at fault; the first where it was none of them.
+    pub(crate) fn step(self) -> usize {
+        if let Self::Step(place) = self { place } else { 0 }
+    }
+}
+
+/// 503 where a caller has waited too long.
 pub(crate) fn crowded(cause: &str) -> Problem {
     Problem::unavailable("too many requests wait for the database", cause, 1)
 }
@@ -263,12 +280,12 @@ impl Lease {
         self.placed_pipeline(steps, bounds).await.map_err(|(_, error)| error)
     }
 
-    /// As [`Self::pipeline`]; with the error comes the place of the statement that failed, where it was one of these.
+    /// As [`Self::pipeline`]; with the error comes its place.
     pub(crate) async fn placed_pipeline(
         &self,
         steps: &[Step<'_>],
         bounds: Bounds,
-    ) -> Result<Vec<Vec<Row>>, (Option<usize>, Error)> {
+    ) -> Result<Vec<Vec<Row>>, (Place, Error)> {
         let Some(client) = &self.client else { return Ok(Vec::new()) };
         let mut prepared: Vec<tokio_postgres::Statement> = Vec::with_capacity(steps.len());
         for (place, step) in steps.iter().enumerate() {
@@ -278,7 +295,7 @@ impl Lease {
                 Some(before) => prepared[before].clone(),
                 None => {
                     let prepared = client.prepare_typed_cached(&step.text.sql, &step.text.types).await;
-                    prepared.map_err(|error| (None, error))?
+                    prepared.map_err(|error| (Place::Preparation, error))?
                 }
             });
         }
@@ -298,12 +315,12 @@ impl Lease {
         });
         let commit = async { if bounds.commit { client.batch_execute("COMMIT").await } else { Ok(()) } };
         let (begun, results, committed) = join3(begin, join_all(queries), commit).await;
-        begun.map_err(|error| (None, error))?;
+        begun.map_err(|error| (Place::Begin, error))?;
         let mut rows = Vec::with_capacity(results.len());
         for (place, result) in results.into_iter().enumerate() {
-            rows.push(result.map_err(|error| (Some(place), error))?);
+            rows.push(result.map_err(|error| (Place::Step(place), error))?);
         }
-        committed.map_err(|error| (None, error))?;
+        committed.map_err(|error| (Place::Commit, error))?;
         self.note();
         Ok(rows)
     }

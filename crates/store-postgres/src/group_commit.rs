@@ -8,19 +8,18 @@
 //! taken back and each goes alone, so that each has the answer that it would have had; and the next batches are small.
 //! Where the connection is lost, nobody is told more than that: whether the database has committed is not known.
 
-use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, mem::take, pin::pin, sync::Arc, time::Duration};
 
-use futures_util::future::{join_all, join3};
 use model::Problem;
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, oneshot},
     time::timeout,
 };
-use tokio_postgres::{Error, Row, types::ToSql};
+use tokio_postgres::{Error, Row};
 
 use crate::{
-    connection::{Connections, Lease, PATIENCE, Text, crowded},
+    connection::{Bounds, Connections, Lease, PATIENCE, Place, Step, Text, crowded},
     fault,
     parameter::Parameter,
 };
@@ -60,6 +59,13 @@ struct Waiting {
 pub(crate) struct Creation {
     pub(crate) text: Arc<Text>,
     pub(crate) values: Vec<Parameter>,
+}
+
+impl Creation {
+    /// The statement with its values, which go with it.
+    pub(crate) fn step(&mut self) -> Step<'_> {
+        Step { text: &self.text, values: take(&mut self.values) }
+    }
 }
 
 /// What becomes of a creation.
@@ -154,8 +160,9 @@ impl Drop for Lane {
             }
         }
         if let Ok(runtime) = runtime {
-            // Not the lane itself: a runtime that ends drops what it is given, and the lane would be spawned for ever.
-            runtime.spawn(serve(Arc::clone(&self.0)));
+            // The lane is made once it runs: a runtime that ends drops what it is given, and a lane would be spawned for ever.
+            let group = Arc::clone(&self.0);
+            runtime.spawn(async move { Lane(group).serve().await });
         }
     }
 }
@@ -170,10 +177,6 @@ pub(crate) async fn keeping<T>(lane: Option<Lane>, work: impl Future<Output = T>
         drop(lane);
     }
     work.await
-}
-
-async fn serve(group: Arc<GroupCommit>) {
-    Lane(group).serve().await;
 }
 
 impl Lane {
@@ -198,10 +201,10 @@ impl Lane {
     async fn carry(&self, batch: Vec<Waiting>) {
         let group = &self.0;
         let pulse = group.connections.pulse();
-        let (creations, answers): (Vec<_>, Vec<_>) =
+        let (mut creations, answers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|waiting| (waiting.creation, waiting.answer)).unzip();
         let ended = match group.connections.lease().await {
-            Ok(lease) => pulse.unless_silent(commit(lease, &creations)).await.unwrap_or_else(|| {
+            Ok(lease) => pulse.unless_silent(commit(lease, &mut creations)).await.unwrap_or_else(|| {
                 // The connection went with the work.
                 Ended::Refused(fault::silent_in_a_write())
             }),
@@ -240,53 +243,32 @@ enum Ended {
 }
 
 /// Makes all of them in one transaction, or none.
-async fn commit(lease: Lease, creations: &[Creation]) -> Ended {
-    let Some(client) = lease.client() else { return Ended::Committed(Vec::new()) };
-    let mut prepared = Vec::with_capacity(creations.len());
-    for creation in creations {
-        match lease.prepare(&creation.text).await {
-            Ok(statement) => prepared.extend(statement),
-            // Nothing was sent. Whoever goes alone finds out what it means.
-            Err(error) if !fault::is_dead(&error) => {
-                lease.forget_statements();
-                lease.release();
-                return Ended::TakenBack(error);
-            }
-            Err(error) => return Ended::TakenBack(error),
-        }
-    }
-    lease.set_open(true);
-    let statements = prepared.iter().zip(creations).map(|(statement, creation)| async move {
-        let values: Vec<&(dyn ToSql + Sync)> = creation.values.iter().map(|value| value as _).collect();
-        client.query(statement, &values).await
-    });
-    // Each of these sends when it is first polled, so they are sent in this order before any is waited for.
-    let (begun, made, committed) =
-        join3(client.batch_execute(BEGIN), join_all(statements), client.batch_execute("COMMIT")).await;
-    let made: Result<Vec<Vec<Row>>, Error> = made.into_iter().collect();
-    let outcome = match (begun, made, committed) {
-        // Without a beginning each statement may have been a transaction of its own.
-        (Err(error), ..) => Err((error, false)),
-        // The database says that a statement has failed: then the transaction can only be taken back.
-        (Ok(()), Err(error), _) | (Ok(()), Ok(_), Err(error)) => {
-            let certain = error.as_db_error().is_some() && !fault::is_dead(&error);
-            Err((error, certain))
-        }
-        (Ok(()), Ok(rows), Ok(())) => Ok(rows),
-    };
-    match outcome {
+async fn commit(lease: Lease, creations: &mut [Creation]) -> Ended {
+    let steps: Vec<Step<'_>> = creations.iter_mut().map(Creation::step).collect();
+    let (place, error) = match lease.placed_pipeline(&steps, Bounds { begin: Some(BEGIN), commit: true }).await {
         Ok(rows) => {
-            lease.set_open(false);
-            lease.note();
             lease.release();
-            Ended::Committed(rows)
+            return Ended::Committed(rows);
         }
-        Err((error, true)) => {
-            if lease.say("ROLLBACK").await.is_ok() {
-                lease.release();
-            }
-            Ended::TakenBack(error)
-        }
-        Err((error, false)) => Ended::Refused(fault::unsure(fault::problem(&error))),
+        Err(failure) => failure,
+    };
+    let certain = match place {
+        // Nothing was sent. Whoever goes alone finds out what it means.
+        Place::Preparation => true,
+        // Without a beginning each statement may have been a transaction of its own.
+        Place::Begin => false,
+        // Where the database says that a statement has failed, the transaction can only be taken back.
+        Place::Step(_) | Place::Commit => error.as_db_error().is_some() && !fault::is_dead(&error),
+    };
+    if !certain {
+        return Ended::Refused(fault::unsure(fault::problem(&error)));
     }
+    if !fault::is_dead(&error) && lease.say("ROLLBACK").await.is_ok() {
+        lease.release();
+    }
+    let values: Vec<Vec<Parameter>> = steps.into_iter().map(|step| step.values).collect();
+    for (creation, values) in creations.iter_mut().zip(values) {
+        creation.values = values;
+    }
+    Ended::TakenBack(error)
 }

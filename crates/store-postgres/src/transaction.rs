@@ -18,7 +18,7 @@ use store::{Beside, Change, Outcome, Purpose, Statement, Tx, refusal};
 use tokio_postgres::{Error, Row, error::SqlState, types::Type};
 
 use crate::{
-    connection::{Bounds, Lease, Step, Text},
+    connection::{Bounds, Lease, Place, Step, Text},
     fault::{self, problem},
     group_commit::{Creation, GroupCommit},
     migrate::ddl::quote,
@@ -134,11 +134,11 @@ impl PgTx {
     }
 
     /// Runs the statements that write records: the last ones of a brief transaction.
-    async fn write(&mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, (Option<usize>, Error)> {
+    async fn write(&mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, (Place, Error)> {
         self.pipeline(steps, self.brief).await
     }
 
-    async fn pipeline(&mut self, steps: &[Step<'_>], last: bool) -> Result<Vec<Vec<Row>>, (Option<usize>, Error)> {
+    async fn pipeline(&mut self, steps: &[Step<'_>], last: bool) -> Result<Vec<Vec<Row>>, (Place, Error)> {
         // One statement is a transaction by itself.
         let alone = last && !self.begun && steps.len() == 1;
         let begin = (!self.begun && !alone).then_some("BEGIN");
@@ -259,7 +259,7 @@ impl Tx for PgTx {
         let results = match self.insert(creations, pass_over).await.map_err(|problem| (0, problem))? {
             Ok(results) => results,
             Err((place, error)) => {
-                let place = place.unwrap_or(0).min(records.len() - 1);
+                let place = place.step().min(records.len() - 1);
                 let record = &records[place];
                 let given = !record.id().is_null();
                 let refused = self.refuse(catalog, resource, given, &error);
@@ -324,8 +324,8 @@ impl Tx for PgTx {
         }
         let results = match self.write(&steps).await {
             Ok(results) => results,
-            Err((step, error)) => {
-                let place = first.partition_point(|first| *first <= step.unwrap_or(0)) - 1;
+            Err((place, error)) => {
+                let place = first.partition_point(|first| *first <= place.step()) - 1;
                 let refused = self.refuse(catalog, resource, true, &error);
                 return Err((place, self.with_all_missing(catalog, declared, changes[place].after, refused).await));
             }

@@ -20,7 +20,7 @@ use store_postgres::PostgresStore;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
-/// A world whose store has one lane, so that whoever comes second shares.
+/// A world whose store has a lane for every four connections, one at least: whoever finds them taken shares.
 async fn open(size: usize) -> (World, Database, Client) {
     let database = Database::create(&schema()).await;
     let store = PostgresStore::open(&database.url, size).await.expect("a store");

@@ -1,18 +1,16 @@
 //! How new records get into the database: on a connection of their own, or with those of others.
 
-use std::mem::take;
-
 use model::Problem;
 use tokio_postgres::{Error, Row};
 
 use super::PgTx;
 use crate::{
-    connection::Step,
+    connection::{Place, Step},
     group_commit::{Creation, Turn, keeping},
 };
 
-/// The rows of each statement, or the place of the one that failed, where it was one of these.
-type Inserted = Result<Vec<Vec<Row>>, (Option<usize>, Error)>;
+/// The rows of each statement, or what failed.
+type Inserted = Result<Vec<Vec<Row>>, (Place, Error)>;
 
 impl PgTx {
     /// Runs the statements that create records, and what comes after them.
@@ -40,8 +38,8 @@ impl PgTx {
         }
         keeping(lane, async {
             self.connect().await?;
-            let steps = creations.iter_mut().map(|Creation { text, values }| Step { text, values: take(values) });
-            Ok(self.write(&steps.chain(after).collect::<Vec<_>>()).await)
+            let steps: Vec<Step<'_>> = creations.iter_mut().map(Creation::step).chain(after).collect();
+            Ok(self.write(&steps).await)
         })
         .await
     }
