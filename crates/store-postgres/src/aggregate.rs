@@ -17,7 +17,7 @@ pub(crate) async fn run(connections: &Connections, asked: &Aggregate) -> Result<
     let made = plan.prepared.get_or_make(|| prepare(plan));
     let facts = Facts { caller: Some(&asked.caller), inputs: &asked.inputs, ..Facts::default() };
     let values = made.values(&[Value::Integer(asked.limit.into())], &facts);
-    let rows = connections.rows(&made.text, values).await?;
+    let rows = connections.rows(made.text(), values).await?;
     let mut items = Vec::with_capacity(1024);
     for row in &rows {
         let values = read_group(plan, row).map_err(|error| problem(&error))?;

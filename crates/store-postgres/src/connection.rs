@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use deadpool_postgres::{
@@ -187,14 +187,27 @@ impl Connections {
     /// # Errors
     /// The problem that the first of them met.
     pub(crate) async fn read(&self, steps: Vec<Step<'_>>, bounds: Bounds) -> Result<Vec<Vec<Row>>, Problem> {
+        self.timed(steps, bounds).await.map(|(results, _)| results)
+    }
+
+    /// As [`Self::read`]; with the rows comes how long the database took, with the way there and back.
+    ///
+    /// # Errors
+    /// The same.
+    pub(crate) async fn timed(
+        &self,
+        steps: Vec<Step<'_>>,
+        bounds: Bounds,
+    ) -> Result<(Vec<Vec<Row>>, Duration), Problem> {
         let mut tries = 0;
         loop {
             tries += 1;
             let lease = self.lease().await?;
+            let begun = Instant::now();
             match lease.pipeline(&steps, bounds).await {
                 Ok(results) => {
                     lease.release();
-                    return Ok(results);
+                    return Ok((results, begun.elapsed()));
                 }
                 Err(error) if tries < TRIES && fault::is_stale(&error) => {
                     lease.forget_statements();

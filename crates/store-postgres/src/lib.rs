@@ -1,14 +1,16 @@
 //! The PostgreSQL store.
 //!
 //! Requests share a pool of connections ([`connection`]). What a plan becomes is in [`query`] and [`dialect`], what a
-//! write does in [`transaction`] and [`statements`]; [`group_commit`] lets creations share a transaction; [`sequencer`] puts the event log in order;
-//! [`pulse`] knows whether the database is heard at all.
+//! write does in [`transaction`] and [`statements`]. Who comes while others are on their way goes with others ([`lanes`]):
+//! [`group_commit`] lets creations share a transaction, [`shared_reads`] lets reads share a round trip. [`sequencer`] puts the
+//! event log in order; [`pulse`] knows whether the database is heard at all.
 
 mod aggregate;
 mod connection;
 pub mod dialect;
 mod fault;
 mod group_commit;
+mod lanes;
 mod loading;
 mod log;
 pub mod migrate;
@@ -20,6 +22,7 @@ mod query;
 mod sequencer;
 mod server;
 mod session;
+mod shared_reads;
 mod statements;
 mod store_impl;
 mod stream;

@@ -17,6 +17,7 @@ use crate::{
     dialect::Postgres,
     fault::problem,
     parameter::Parameter,
+    shared_reads::{Shareable, SharedReads},
     value,
 };
 
@@ -27,7 +28,7 @@ use growing::Growing;
 /// A statement, and what its parameters stand for after those of its own.
 #[derive(Debug)]
 pub(crate) struct Statement {
-    pub(crate) text: Text,
+    pub(crate) shared: Arc<Shareable>,
     binds: Vec<Bind>,
 }
 
@@ -49,11 +50,15 @@ struct Questions(Mutex<HashMap<(usize, bool, bool), Arc<Statement>>>);
 impl From<sql::Statement> for Statement {
     fn from(made: sql::Statement) -> Self {
         let types = made.own.iter().chain(made.binds.iter().map(Bind::r#type)).map(value::bound_type).collect();
-        Self { text: Text { sql: made.text, types }, binds: made.binds }
+        Self { shared: Arc::new(Text { sql: made.text, types }.into()), binds: made.binds }
     }
 }
 
 impl Statement {
+    pub(crate) fn text(&self) -> &Text {
+        &self.shared.text
+    }
+
     pub(crate) fn values(&self, own: &[Value], facts: &Facts<'_>) -> Vec<Parameter> {
         let own = own.iter().cloned().map(Parameter);
         own.chain(self.binds.iter().map(|bind| Parameter(bind.resolve(facts)))).collect()
@@ -92,17 +97,22 @@ pub(crate) fn statements(plan: &ReadPlan) -> Arc<ReadStatements> {
 }
 
 /// One record by its id.
-pub(crate) async fn get(connections: &Connections, read: &Read, id: &Value) -> Result<Option<Found>, Problem> {
+pub(crate) async fn get(
+    connections: &Connections,
+    reads: &SharedReads,
+    read: &Read,
+    id: &Value,
+) -> Result<Option<Found>, Problem> {
     let made = statements(&read.plan);
     let first =
-        || Step { text: &made.one.text, values: made.one.values(std::slice::from_ref(id), &Facts::of_read(read)) };
+        || Step { text: made.one.text(), values: made.one.values(std::slice::from_ref(id), &Facts::of_read(read)) };
     if !made.layout.expands.is_empty() {
         let mut growing = Growing::new(&made, read, false, || vec![first()]);
         connections.converse(&mut growing).await?;
         return growing.into_found();
     }
-    let rows = connections.read(vec![first()], Bounds::default()).await?;
-    let Some(row) = rows.first().and_then(|rows| rows.first()) else { return Ok(None) };
+    let rows = reads.rows(&made.one.shared, first().values).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
     let found = || -> Result<Found, Error> {
         let mut body = Vec::with_capacity(256);
         let mask = made.layout.encode(&Cells(row), &mut body)?;
@@ -113,14 +123,21 @@ pub(crate) async fn get(connections: &Connections, read: &Read, id: &Value) -> R
 
 /// A page of records, with what is expanded in them, and how many there are in all where asked: of one state of the
 /// database.
-pub(crate) async fn list(connections: &Connections, read: &Read) -> Result<Listed, Problem> {
+pub(crate) async fn list(connections: &Connections, reads: &SharedReads, read: &Read) -> Result<Listed, Problem> {
     let made = statements(&read.plan);
-    let first = || {
-        let facts = Facts::of_read(read);
+    let statement = &made.list.shared;
+    let values = || {
         let own = [Value::Integer(i64::from(read.page.limit) + 1), Value::Integer(i64::from(read.page.offset))];
-        let mut steps = vec![Step { text: &made.list.text, values: made.list.values(&own, &facts) }];
+        made.list.values(&own, &Facts::of_read(read))
+    };
+    if made.layout.expands.is_empty() && !read.page.count {
+        let results = [reads.rows(statement, values()).await?];
+        return page(&made.layout, &results, read).map(listed).map_err(|error| problem(&error));
+    }
+    let first = || {
+        let mut steps = vec![Step { text: &statement.text, values: values() }];
         if read.page.count {
-            steps.push(Step { text: &made.count.text, values: made.count.values(&[], &facts) });
+            steps.push(Step { text: made.count.text(), values: made.count.values(&[], &Facts::of_read(read)) });
         }
         steps
     };
@@ -129,8 +146,7 @@ pub(crate) async fn list(connections: &Connections, read: &Read) -> Result<Liste
         connections.converse(&mut growing).await?;
         return growing.into_listed();
     }
-    let begin = read.page.count.then_some(SNAPSHOT);
-    let results = connections.read(first(), Bounds { begin, commit: begin.is_some() }).await?;
+    let results = connections.read(first(), Bounds { begin: Some(SNAPSHOT), commit: true }).await?;
     page(&made.layout, &results, read).map(listed).map_err(|error| problem(&error))
 }
 
@@ -155,7 +171,7 @@ fn listed((page, count): (Page<'_>, Option<u64>)) -> Listed {
 pub(crate) fn matching(read: &Read, lock: &str, limit: u32) -> (Text, Vec<Parameter>) {
     let statement = Statement::from(sql::matching(&read.plan, &Postgres, Some(lock)));
     let values = statement.values(&[Value::Integer(i64::from(limit))], &Facts::of_read(read));
-    (statement.text, values)
+    (statement.text().clone(), values)
 }
 
 /// The question whether a condition holds about records in memory, against the data as it is.
@@ -201,7 +217,7 @@ pub(crate) async fn judge(connections: &Connections, judgement: &Judgement) -> R
     };
     let conditions = judgement.view.fields.iter().filter_map(|seen| seen.condition.as_ref());
     let statements: Vec<Statement> = std::iter::once(&judgement.condition).chain(conditions).map(statement).collect();
-    let steps = statements.iter().map(|made| Step { text: &made.text, values: made.values(&[], &facts) }).collect();
+    let steps = statements.iter().map(|made| Step { text: made.text(), values: made.values(&[], &facts) }).collect();
     let results = connections.read(steps, Bounds::default()).await?;
     let verdicts: Result<Vec<bool>, Error> = results.iter().map(|rows| verdict(rows)).collect();
     let mut verdicts = verdicts.map_err(|error| problem(&error))?.into_iter();

@@ -26,12 +26,13 @@ use crate::{
     aggregate,
     connection::Connections,
     fault::{self, problem},
-    group_commit::GroupCommit,
+    group_commit::{Creations, GroupCommit},
     loading::PgLoading,
     log, migrate, own, query,
     sequencer::Sequencer,
     server::Server,
     session::Scratch,
+    shared_reads::SharedReads,
     stream::Streams,
     transaction::PgTx,
 };
@@ -45,6 +46,7 @@ pub struct PostgresStore {
     streams: Streams,
     sequencer: Sequencer,
     group: Arc<GroupCommit>,
+    reads: SharedReads,
     /// How many writes had to be made again.
     lost: AtomicU32,
 }
@@ -89,8 +91,9 @@ impl PostgresStore {
         };
         lease.release();
         let sequencer = Sequencer::start(connections.pulse(), last);
-        let group = GroupCommit::new(connections.clone(), size, sequencer.waker());
-        Ok(Self { connections, streams, sequencer, group, lost: AtomicU32::new(0) })
+        let group = Creations::lanes(connections.clone(), size, sequencer.waker());
+        let reads = SharedReads::new(connections.clone(), size);
+        Ok(Self { connections, reads, streams, sequencer, group, lost: AtomicU32::new(0) })
     }
 
     /// Writes, unless the database is silent; where it falls silent meanwhile, whether it was written is not known.
@@ -173,11 +176,11 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn get(&self, read: &Allowed<Read>, id: &Value) -> Result<Option<Found>, Problem> {
-        self.connections.reading(pin!(query::get(&self.connections, read.get(), id))).await
+        self.connections.reading(pin!(query::get(&self.connections, &self.reads, read.get(), id))).await
     }
 
     async fn list(&self, read: &Allowed<Read>) -> Result<Listed, Problem> {
-        self.connections.reading(pin!(query::list(&self.connections, read.get()))).await
+        self.connections.reading(pin!(query::list(&self.connections, &self.reads, read.get()))).await
     }
 
     async fn begin_loading(&self) -> Result<Box<dyn store::Loading + '_>, Problem> {

@@ -112,7 +112,7 @@ async fn run(lease: &mut Lease, pulse: &Pulse, read: &Read, form: Form, out: &mu
     let own = [Value::Integer(i64::from(read.page.limit)), Value::Integer(i64::from(read.page.offset))];
     let values = made.list.values(&own, &Facts::of_read(read));
     let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-    let Some(statement) = lease.prepare(&made.list.text).await? else { return Err(Early::Unwanted) };
+    let Some(statement) = lease.prepare(made.list.text()).await? else { return Err(Early::Unwanted) };
     let Some(client) = lease.client_mut() else { return Err(Early::Unwanted) };
     let transaction =
         client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start().await?;

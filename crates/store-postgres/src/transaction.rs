@@ -74,8 +74,8 @@ impl PgTx {
         let single = write.operations.len() == 1;
         let creates = matches!(write.operations.as_slice(), [Operation { kind: OperationKind::Create { .. }, .. }]);
         let (lease, group) = match brief && creates {
-            true => (group.connections().no_lease(), Some(Arc::clone(group))),
-            false => (group.connections().lease().await?, None),
+            true => (group.carrier().connections().no_lease(), Some(Arc::clone(group))),
+            false => (group.carrier().connections().lease().await?, None),
         };
         Ok(Self { lease, begun: false, ended: false, brief, single, again: false, dead: false, group })
     }
@@ -89,7 +89,7 @@ impl PgTx {
     /// Gets a connection, unless there is one.
     async fn connect(&mut self) -> Result<(), Problem> {
         if let Some(group) = self.group.take() {
-            self.lease = group.connections().lease().await?;
+            self.lease = group.carrier().connections().lease().await?;
         }
         Ok(())
     }
@@ -209,7 +209,7 @@ impl Tx for PgTx {
         self.connect().await?;
         let question = query::question(plan, condition, record, new);
         let values = question.values(&[], &query::question_facts(caller, record, new));
-        let results = self.run(&[Step { text: &question.text, values }]).await;
+        let results = self.run(&[Step { text: question.text(), values }]).await;
         let rows = results.map_err(|error| problem(&error))?.pop().unwrap_or_default();
         query::verdict(&rows).map_err(|error| problem(&error))
     }
@@ -226,7 +226,7 @@ impl Tx for PgTx {
         let Some(first) = records.first() else { return Ok(Vec::new()) };
         let question = query::question(plan, condition, Some(first), None);
         let values = |record| question.values(&[], &query::question_facts(caller, Some(record), None));
-        let steps = records.iter().map(|record| Step { text: &question.text, values: values(record) });
+        let steps = records.iter().map(|record| Step { text: question.text(), values: values(record) });
         let steps: Vec<Step<'_>> = steps.collect();
         let results = self.run(&steps).await.map_err(|error| problem(&error))?;
         let verdicts: Result<Vec<bool>, Error> = results.iter().map(|rows| query::verdict(rows)).collect();

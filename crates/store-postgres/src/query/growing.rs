@@ -119,7 +119,7 @@ impl<'a, F: Fn() -> Vec<Step<'a>> + Send> Rounds<'a> for Growing<'a, F> {
         let made = self.made;
         let steps = self.questions.iter().map(|question| {
             let statement = &made.expands[question.statement];
-            Step { text: &statement.text, values: statement.values(&question.own, &facts) }
+            Step { text: statement.text(), values: statement.values(&question.own, &facts) }
         });
         Ok(steps.collect())
     }

@@ -6,7 +6,8 @@ use tokio_postgres::{Error, Row};
 use super::PgTx;
 use crate::{
     connection::{Place, Step},
-    group_commit::{Creation, Turn, keeping},
+    group_commit::Creation,
+    lanes::{Turn, keeping},
 };
 
 /// The rows of each statement, or what failed.
@@ -28,7 +29,7 @@ impl PgTx {
             && let Some(only) = creations.pop()
         {
             match group.turn(only).await {
-                Turn::Made(rows) => return Ok(Ok(vec![rows])),
+                Turn::Done(rows) => return Ok(Ok(vec![rows])),
                 Turn::Alone(only, kept) => {
                     creations.push(only);
                     lane = kept;

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use tokio::{
@@ -17,7 +17,11 @@ pub(crate) struct Network {
     pub(crate) port: u16,
     silent: Arc<watch::Sender<bool>>,
     breaking: Arc<AtomicBool>,
+    most_together: Arc<AtomicUsize>,
 }
+
+/// Runs a statement to its end: a message of the extended query protocol.
+const EXECUTE: &[u8] = b"E\0\0\0\x09\0\0\0\0\0";
 
 impl Network {
     /// A way to the server of a URL, and the URL that leads over it.
@@ -37,16 +41,33 @@ impl Network {
         let silent = Arc::new(watch::Sender::new(false));
         let heard = Arc::clone(&silent);
         let breaking = Arc::new(AtomicBool::new(false));
-        let (breaks, never) = (Arc::clone(&breaking), Arc::new(AtomicBool::new(false)));
+        let most_together = Arc::new(AtomicUsize::new(0));
+        let (breaks, counts) = (Arc::clone(&breaking), Arc::clone(&most_together));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let Ok(server) = TcpStream::connect(&server).await else { continue };
                 let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-                tokio::spawn(pass_on(from_client, to_server, heard.subscribe(), Arc::clone(&never)));
-                tokio::spawn(pass_on(from_server, to_client, heard.subscribe(), Arc::clone(&breaks)));
+                let counts = Arc::clone(&counts);
+                let asked = move |sent: &[u8]| {
+                    let statements = sent.windows(EXECUTE.len()).filter(|bytes| *bytes == EXECUTE).count();
+                    counts.fetch_max(statements, Ordering::Relaxed);
+                    true
+                };
+                tokio::spawn(pass_on(from_client, to_server, heard.subscribe(), asked));
+                let breaks = Arc::clone(&breaks);
+                let answered = move |sent: &[u8]| {
+                    let committed = || sent.windows(7).any(|bytes| bytes == b"COMMIT\0");
+                    !(breaks.load(Ordering::Relaxed) && rand::random_ratio(1, 3) && committed())
+                };
+                tokio::spawn(pass_on(from_server, to_client, heard.subscribe(), answered));
             }
         });
-        Self { port, silent, breaking }
+        Self { port, silent, breaking, most_together }
+    }
+
+    /// The most statements that were sent at once since this was asked last.
+    pub(crate) fn take_most_together(&self) -> usize {
+        self.most_together.swap(0, Ordering::Relaxed)
     }
 
     /// Lets every third connection break that has an answer to a `COMMIT`, before it arrives.
@@ -60,20 +81,17 @@ impl Network {
     }
 }
 
+/// Passes on what comes, until `may_pass` says no.
 async fn pass_on(
     mut from: tcp::OwnedReadHalf,
     mut to: tcp::OwnedWriteHalf,
     mut silent: watch::Receiver<bool>,
-    breaking: Arc<AtomicBool>,
+    may_pass: impl Fn(&[u8]) -> bool,
 ) {
     let mut bytes = [0; 16 << 10];
     while let Ok(length @ 1..) = from.read(&mut bytes).await {
-        let passed = &bytes[..length];
-        let committed = || passed.windows(7).any(|bytes| bytes == b"COMMIT\0");
-        if breaking.load(Ordering::Relaxed) && rand::random_ratio(1, 3) && committed() {
-            return;
-        }
-        if silent.wait_for(|silent| !silent).await.is_err() || to.write_all(passed).await.is_err() {
+        let sent = &bytes[..length];
+        if !may_pass(sent) || silent.wait_for(|silent| !silent).await.is_err() || to.write_all(sent).await.is_err() {
             return;
         }
     }
