@@ -19,6 +19,8 @@ pub struct Select {
     pub one: Statement,
     /// A page: its own parameters are the limit and the offset.
     pub list: Statement,
+    /// The text of `list` up to its limit.
+    pub unlimited: String,
     /// How many there are in all.
     pub count: Statement,
     /// Those of what is expanded ([`crate::tree::Question`] names them by number).
@@ -52,10 +54,8 @@ impl Select {
         let order = list_order(&mut list, dialect, plan, &mut layout, &mut columns);
         let condition = list.condition(&plan.condition);
         let (limit, offset) = (dialect.parameter(1, &Type::Integer), dialect.parameter(2, &Type::Integer));
-        let text = format!(
-            "SELECT {} {from} WHERE {condition} ORDER BY {order} LIMIT {limit} OFFSET {offset}",
-            columns.join(", ")
-        );
+        let unlimited = format!("SELECT {} {from} WHERE {condition} ORDER BY {order}", columns.join(", "));
+        let text = format!("{unlimited} LIMIT {limit} OFFSET {offset}");
         let list = Statement::new(text, vec![Type::Integer, Type::Integer], list);
 
         let mut count = lowering(0);
@@ -64,7 +64,7 @@ impl Select {
 
         let mut expands = Vec::new();
         layout.prepare_expands(plan, dialect, &mut expands);
-        Self { one, list, count, expands, layout }
+        Self { one, list, unlimited, count, expands, layout }
     }
 }
 

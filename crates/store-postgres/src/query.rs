@@ -1,6 +1,9 @@
 //! Plans as PostgreSQL runs them, and rows as bytes of an answer.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
 
 use model::{Caller, Field, Problem, Record, Value};
 use parking_lot::Mutex;
@@ -37,6 +40,7 @@ pub(crate) struct Statement {
 pub(crate) struct ReadStatements {
     one: Statement,
     pub(crate) list: Statement,
+    first_pages: FirstPages,
     count: Statement,
     expands: Vec<Statement>,
     pub(crate) layout: Layout,
@@ -67,10 +71,32 @@ impl Statement {
 
 impl ReadStatements {
     fn new(plan: &ReadPlan) -> Self {
-        let Select { one, list, count, expands, layout } = Select::new(plan, &Postgres);
+        let Select { one, list, unlimited, count, expands, layout } = Select::new(plan, &Postgres);
         let expands = expands.into_iter().map(Statement::from).collect();
-        Self { one: one.into(), list: list.into(), count: count.into(), expands, layout }
+        let first_pages = FirstPages { unlimited, made: Default::default() };
+        Self { one: one.into(), list: list.into(), first_pages, count: count.into(), expands, layout }
     }
+
+    /// The statement for a page, whose values are those of `list`.
+    fn page(&self, page: &rules::plan::Page) -> &Arc<Shareable> {
+        let known = COMMON_LIMITS.iter().position(|limit| *limit == page.limit && page.offset == 0);
+        let Some(place) = known else { return &self.list.shared };
+        self.first_pages.made[place].get_or_init(|| {
+            let sql = format!("{} LIMIT {}", self.first_pages.unlimited, i64::from(page.limit) + 1);
+            Arc::new(Text { sql, types: self.list.text().types.clone() }.into())
+        })
+    }
+}
+
+/// The limits that clients mostly give: few, since each makes a statement that connections keep.
+const COMMON_LIMITS: [u32; 8] = [1, 5, 10, 20, 25, 50, 100, 200];
+
+/// Pages that begin at the beginning, with their limit in the text: PostgreSQL then knows how few rows are wanted when it makes a
+/// plan for all values, and need not make one for each (it expects a tenth of all rows where the limit is a parameter).
+#[derive(Debug)]
+struct FirstPages {
+    unlimited: String,
+    made: [OnceLock<Arc<Shareable>>; COMMON_LIMITS.len()],
 }
 
 /// A row as answers are made of it.
@@ -125,7 +151,7 @@ pub(crate) async fn get(
 /// database.
 pub(crate) async fn list(connections: &Connections, reads: &SharedReads, read: &Read) -> Result<Listed, Problem> {
     let made = statements(&read.plan);
-    let statement = &made.list.shared;
+    let statement = made.page(&read.page);
     let values = || {
         let own = [Value::Integer(i64::from(read.page.limit) + 1), Value::Integer(i64::from(read.page.offset))];
         made.list.values(&own, &Facts::of_read(read))
@@ -229,3 +255,6 @@ pub(crate) async fn judge(connections: &Connections, judgement: &Judgement) -> R
         .map(|seen| visible && (seen.condition.is_none() || verdicts.next().unwrap_or(false)));
     Ok(Judged { visible, fields: fields.collect() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -169,14 +169,15 @@ async fn one_that_waits_for_a_lock_holds_up_no_others() {
     let (mut held, mut others) = (JoinSet::new(), JoinSet::new());
     for number in 0..300 {
         let site = Arc::clone(&site);
-        if number % 100 == 50 {
+        // Four take all lanes, and three more come among the others.
+        if number < 4 || number % 100 == 50 {
             held.spawn(async move { site.world.get("rooms", &Value::text("r1")).await });
         } else {
             others.spawn(async move { site.visit(number % 50).await });
         }
     }
     let read = tokio::time::timeout(Duration::from_secs(3), others.join_all()).await;
-    assert_eq!(read.expect("nobody waits for rooms").len(), 297);
+    assert_eq!(read.expect("nobody waits for rooms").len(), 293);
     assert!(held.try_join_next().is_none());
     site.client.batch_execute("ROLLBACK").await.expect("unlocked");
     for room in held.join_all().await {

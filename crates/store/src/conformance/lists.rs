@@ -85,7 +85,8 @@ pub async fn pages_neither_skip_nor_repeat(world: &World) {
     for sort in sorts {
         let whole = world.column("posts", "id", sorted(sort, 200)).await;
         assert_eq!(whole.len(), 23);
-        for limit in [1, 4, 22, 23] {
+        // Lengths that clients mostly ask for, and others.
+        for limit in [1, 4, 5, 10, 20, 22, 23] {
             assert_eq!(walk(world, "posts", sort, limit).await, whole, "{sort:?} by {limit}");
         }
     }
@@ -98,6 +99,10 @@ pub async fn an_offset_passes_over(world: &World) {
     let ids: Vec<Json> = items(&listed).into_iter().map(|item| item["id"].clone()).collect();
     assert_eq!(ids, ["r004", "r005", "r006"]);
     assert_eq!(listed.count, Some(9));
+    let page = Page { limit: 5, offset: 2, count: false };
+    let listed = world.list("rooms", Query { page, ..sorted(&[], 5) }).await;
+    assert_eq!((listed.length, listed.next.is_some()), (5, true));
+    assert_eq!(items(&listed)[0]["id"], "r002");
     let page = Page { limit: 3, offset: 10_000, count: false };
     assert_eq!(world.list("rooms", Query { page, ..sorted(&[], 3) }).await.length, 0);
 }
