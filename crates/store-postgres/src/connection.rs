@@ -153,16 +153,7 @@ impl Connections {
         if client.statement_cache.size() > PREPARED {
             client.statement_cache.clear();
         }
-        Ok(self.lent(Some(client)))
-    }
-
-    /// No connection, until one turns out to be needed.
-    pub(crate) fn no_lease(&self) -> Lease {
-        self.lent(None)
-    }
-
-    fn lent(&self, client: Option<Object>) -> Lease {
-        Lease { client, open: AtomicBool::new(false), pulse: Arc::clone(&self.pulse) }
+        Ok(Lease { client: Some(client), open: AtomicBool::new(false), pulse: Arc::clone(&self.pulse) })
     }
 
     /// Reads, unless the database is silent or falls silent meanwhile.

@@ -37,7 +37,7 @@ const ADMINISTRATORS: i64 = 0x6d61_696e_7374_6164;
 
 /// A transaction.
 pub(crate) struct PgTx {
-    lease: Lease,
+    way: Way,
     begun: bool,
     /// The write's last statement has committed it, or was rolled back with it.
     ended: bool,
@@ -49,8 +49,30 @@ pub(crate) struct PgTx {
     again: bool,
     /// The connection has ended.
     dead: bool,
-    /// Where connections come from, while there is none: the write may be done without one of its own.
-    group: Option<Arc<GroupCommit>>,
+}
+
+/// How a transaction reaches the database.
+#[expect(clippy::large_enum_variant, reason = "most of them have a connection, and none is kept for long")]
+enum Way {
+    /// By a connection that it gets when it first needs one: a creation may go with others, and need none.
+    Later(Arc<GroupCommit>),
+    Taken(Lease),
+}
+
+/// Why statements have not done what they should.
+enum Failure {
+    /// There is no connection for them, or what became of them is not known.
+    Unconnected(Problem),
+    Failed(Place, Error),
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unconnected(problem) => problem,
+            Failure::Failed(_, error) => problem(&error),
+        }
+    }
 }
 
 fn statements(catalog: &Catalog) -> Arc<Statements> {
@@ -73,55 +95,61 @@ impl PgTx {
         };
         let single = write.operations.len() == 1;
         let creates = matches!(write.operations.as_slice(), [Operation { kind: OperationKind::Create { .. }, .. }]);
-        let (lease, group) = match brief && creates {
-            true => (group.carrier().connections().no_lease(), Some(Arc::clone(group))),
-            false => (group.carrier().connections().lease().await?, None),
+        let way = match brief && creates {
+            true => Way::Later(Arc::clone(group)),
+            false => Way::Taken(group.carrier().connections().lease().await?),
         };
-        Ok(Self { lease, begun: false, ended: false, brief, single, again: false, dead: false, group })
+        Ok(Self { way, begun: false, ended: false, brief, single, again: false, dead: false })
     }
 
     /// A transaction for statements about our own tables.
     pub(crate) fn begun_by_statements(lease: Lease) -> Self {
-        let (brief, single, group) = (false, false, None);
-        Self { lease, begun: false, ended: false, brief, single, again: false, dead: false, group }
+        let way = Way::Taken(lease);
+        Self { way, begun: false, ended: false, brief: false, single: false, again: false, dead: false }
     }
 
-    /// Gets a connection, unless there is one.
-    async fn connect(&mut self) -> Result<(), Problem> {
-        if let Some(group) = self.group.take() {
-            self.lease = group.carrier().connections().lease().await?;
+    /// Its connection.
+    ///
+    /// # Errors
+    /// It has none yet, and gets none.
+    async fn lease(&mut self) -> Result<&Lease, Problem> {
+        if let Way::Later(group) = &self.way {
+            self.way = Way::Taken(group.carrier().connections().lease().await?);
         }
-        Ok(())
+        match &self.way {
+            Way::Taken(lease) => Ok(lease),
+            Way::Later(_) => Err(Problem::internal("a transaction that was given a connection has none")),
+        }
     }
 
     /// Ends the transaction as its outcome says. With a failure comes whether the same write may succeed if repeated.
-    pub(crate) async fn finish<T>(mut self, outcome: Result<T, Problem>) -> Result<T, (Problem, bool)> {
+    pub(crate) async fn finish<T>(self, outcome: Result<T, Problem>) -> Result<T, (Problem, bool)> {
+        let outcome = outcome.map_err(|failure| (failure, self.again));
+        // Where it went with others it is over.
+        let Way::Taken(lease) = self.way else { return outcome };
+        let over = !self.begun || self.ended;
         match outcome {
             Ok(made) => {
-                if self.begun && !self.ended {
-                    self.lease.say("COMMIT").await.map_err(|error| {
-                        self.again = error.code().is_some_and(fault::is_rival);
-                        (lost(&error), self.again)
-                    })?;
+                if !over {
+                    let committed = lease.say("COMMIT").await;
+                    committed.map_err(|error| (lost(&error), error.code().is_some_and(fault::is_rival)))?;
                 }
-                self.lease.release();
+                lease.release();
                 Ok(made)
             }
             Err(failure) => {
                 // A connection that can't even roll back is not given back.
-                let over = !self.begun || self.ended;
-                if !self.dead && (over || self.lease.say("ROLLBACK").await.is_ok()) {
-                    self.lease.release();
+                if !self.dead && (over || lease.say("ROLLBACK").await.is_ok()) {
+                    lease.release();
                 }
-                Err((failure, self.again))
+                Err(failure)
             }
         }
     }
 
     /// Says something about the transaction itself: `BEGIN`, `SAVEPOINT one`.
     pub(crate) async fn say(&mut self, text: &str) -> Result<(), Problem> {
-        self.connect().await?;
-        let said = self.lease.say(text).await;
+        let said = self.lease().await?.say(text).await;
         if let Err(error) = &said {
             self.note(error);
         }
@@ -129,33 +157,34 @@ impl PgTx {
         said.map_err(|error| problem(&error))
     }
 
-    async fn run(&mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Error> {
-        self.pipeline(steps, false).await.map_err(|(_, error)| error)
+    async fn run(&mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Failure> {
+        self.pipeline(steps, false).await
     }
 
     /// Runs the statements that write records: the last ones of a brief transaction.
-    async fn write(&mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, (Place, Error)> {
+    async fn write(&mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Failure> {
         self.pipeline(steps, self.brief).await
     }
 
-    async fn pipeline(&mut self, steps: &[Step<'_>], last: bool) -> Result<Vec<Vec<Row>>, (Place, Error)> {
+    async fn pipeline(&mut self, steps: &[Step<'_>], last: bool) -> Result<Vec<Vec<Row>>, Failure> {
         // One statement is a transaction by itself.
         let alone = last && !self.begun && steps.len() == 1;
         let begin = (!self.begun && !alone).then_some("BEGIN");
+        let lease = self.lease().await.map_err(Failure::Unconnected)?;
+        let result = lease.placed_pipeline(steps, Bounds { begin, commit: last && !alone }).await;
         self.begun |= begin.is_some();
-        let result = self.lease.placed_pipeline(steps, Bounds { begin, commit: last && !alone }).await;
         // Where a statement could not even be prepared, nothing was sent, and the rollback does no harm.
         self.ended |= last && (alone || result.is_ok());
-        if let Err((_, error)) = &result {
-            self.note(error);
-        }
-        result
+        result.map_err(|(place, error)| {
+            self.note(&error);
+            Failure::Failed(place, error)
+        })
     }
 
     /// Notes what a failure means for the transaction.
     fn note(&mut self, error: &Error) {
-        if fault::is_stale(error) {
-            self.lease.forget_statements();
+        if let (true, Way::Taken(lease)) = (fault::is_stale(error), &self.way) {
+            lease.forget_statements();
             self.again = true;
         }
         self.again |= error.code().is_some_and(fault::is_rival);
@@ -206,11 +235,9 @@ impl Tx for PgTx {
         record: Option<&Record>,
         new: Option<&Record>,
     ) -> Result<bool, Problem> {
-        self.connect().await?;
         let question = query::question(plan, condition, record, new);
         let values = question.values(&[], &query::question_facts(caller, record, new));
-        let results = self.run(&[Step { text: question.text(), values }]).await;
-        let rows = results.map_err(|error| problem(&error))?.pop().unwrap_or_default();
+        let rows = self.run(&[Step { text: question.text(), values }]).await?.pop().unwrap_or_default();
         query::verdict(&rows).map_err(|error| problem(&error))
     }
 
@@ -222,13 +249,12 @@ impl Tx for PgTx {
         caller: &Caller,
         records: &[Record],
     ) -> Result<Vec<bool>, Problem> {
-        self.connect().await?;
         let Some(first) = records.first() else { return Ok(Vec::new()) };
         let question = query::question(plan, condition, Some(first), None);
         let values = |record| question.values(&[], &query::question_facts(caller, Some(record), None));
         let steps = records.iter().map(|record| Step { text: question.text(), values: values(record) });
         let steps: Vec<Step<'_>> = steps.collect();
-        let results = self.run(&steps).await.map_err(|error| problem(&error))?;
+        let results = self.run(&steps).await?;
         let verdicts: Result<Vec<bool>, Error> = results.iter().map(|rows| query::verdict(rows)).collect();
         verdicts.map_err(|error| problem(&error))
     }
@@ -256,9 +282,10 @@ impl Tx for PgTx {
         let pass_over = brought
             .max()
             .map(|greatest| Step { text: &texts.pass_over, values: vec![Parameter(Value::Integer(greatest))] });
-        let results = match self.insert(creations, pass_over).await.map_err(|problem| (0, problem))? {
+        let results = match self.insert(creations, pass_over).await {
             Ok(results) => results,
-            Err((place, error)) => {
+            Err(Failure::Unconnected(problem)) => return Err((0, problem)),
+            Err(Failure::Failed(place, error)) => {
                 let place = place.step().min(records.len() - 1);
                 let record = &records[place];
                 let given = !record.id().is_null();
@@ -289,7 +316,6 @@ impl Tx for PgTx {
         changes: &mut [Change<'_>],
         caller: &Caller,
     ) -> Result<(), (usize, Problem)> {
-        self.connect().await.map_err(|problem| (0, problem))?;
         let declared = catalog.schema.get(resource);
         let texts = statements(catalog);
         let texts = texts.of(resource);
@@ -324,7 +350,8 @@ impl Tx for PgTx {
         }
         let results = match self.write(&steps).await {
             Ok(results) => results,
-            Err((place, error)) => {
+            Err(Failure::Unconnected(problem)) => return Err((0, problem)),
+            Err(Failure::Failed(place, error)) => {
                 let place = first.partition_point(|first| *first <= place.step()) - 1;
                 let refused = self.refuse(catalog, resource, true, &error);
                 return Err((place, self.with_all_missing(catalog, declared, changes[place].after, refused).await));
@@ -346,7 +373,6 @@ impl Tx for PgTx {
         records: &[&Record],
         caller: &Caller,
     ) -> Result<(), Problem> {
-        self.connect().await?;
         let declared = catalog.schema.get(resource);
         let texts = statements(catalog);
         let text = &texts.of(resource).remove;
@@ -356,21 +382,21 @@ impl Tx for PgTx {
         }
         // A cascade ends with the record that was asked for, but does not say so: the commit is said apart.
         let results = self.run(&steps).await;
-        results.map(|_| ()).map_err(|error| {
-            if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) {
+        results.map(|_| ()).map_err(|failure| match failure {
+            Failure::Failed(_, error) if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION) => {
                 // Somebody has referred to it since its referrers were looked up: they are looked up again.
                 self.again = true;
-                return refusal::in_use();
+                refusal::in_use()
             }
-            problem(&error)
+            other => other.into(),
         })
     }
 
     async fn own(&mut self, statement: &Statement) -> Result<Outcome, Problem> {
-        self.connect().await?;
         let begin = !self.begun;
+        let run = own::run(self.lease().await?, statement, begin).await;
         self.begun = true;
-        let outcome = own::run(&self.lease, statement, begin).await.map_err(|error| {
+        let outcome = run.map_err(|error| {
             self.note(&error);
             lost(&error)
         })?;
@@ -471,7 +497,6 @@ impl Tx for PgTx {
         roles: &[String],
         except: &Value,
     ) -> Result<bool, Problem> {
-        self.connect().await?;
         let declared = catalog.schema.get(people);
         let lock = Text { sql: "SELECT pg_advisory_xact_lock($1)".to_owned(), types: vec![Type::INT8] };
         // A statement of its own sees what was committed while it waited for the lock.
@@ -488,7 +513,7 @@ impl Tx for PgTx {
             Step { text: &lock, values: vec![Parameter(Value::Integer(ADMINISTRATORS))] },
             Step { text: &question, values: vec![Parameter(except.clone()), Parameter(roles)] },
         ];
-        let rows = self.run(&steps).await.map_err(|error| problem(&error))?.pop().unwrap_or_default();
+        let rows = self.run(&steps).await?.pop().unwrap_or_default();
         query::verdict(&rows).map_err(|error| problem(&error))
     }
 
@@ -499,7 +524,6 @@ impl Tx for PgTx {
         field: FieldIndex,
         id: &Value,
     ) -> Result<(), Problem> {
-        self.connect().await?;
         let declared = catalog.schema.get(resource);
         let to = if declared.get(field).required { "\"id\"" } else { "NULL" };
         let (table, name) = (quote(&declared.name), quote(&declared.get(field).name));
@@ -507,8 +531,8 @@ impl Tx for PgTx {
             sql: format!("UPDATE {table} SET {name} = {to} WHERE \"id\" = $1"),
             types: vec![value::shape_type(declared.get(Resource::ID).shape)],
         };
-        let results = self.run(&[Step { text: &statement, values: vec![Parameter(id.clone())] }]).await;
-        results.map(|_| ()).map_err(|error| problem(&error))
+        self.run(&[Step { text: &statement, values: vec![Parameter(id.clone())] }]).await?;
+        Ok(())
     }
 }
 
@@ -521,13 +545,12 @@ impl PgTx {
         [rows, lists]: [&Text; 2],
         ids: Parameter,
     ) -> Result<Vec<Record>, Problem> {
-        self.connect().await?;
         let mut steps = vec![Step { text: rows, values: vec![ids.clone()] }];
         if !texts.many.is_empty() {
             // A statement of their own sees the lists as they are once the rows are locked.
             steps.push(Step { text: lists, values: vec![ids] });
         }
-        let results = self.run(&steps).await.map_err(|error| problem(&error))?;
+        let results = self.run(&steps).await?;
         let lists = results.get(1);
         let record = |row: &Row| -> Result<Record, Error> {
             let mut record = Record::empty(declared.fields.len());
@@ -550,8 +573,7 @@ impl PgTx {
 
     /// The ids that a statement yields.
     async fn ids(&mut self, text: &Text, values: Vec<Parameter>, shape: Shape) -> Result<Vec<Value>, Problem> {
-        self.connect().await?;
-        let results = self.run(&[Step { text, values }]).await.map_err(|error| problem(&error))?;
+        let results = self.run(&[Step { text, values }]).await?;
         let ids: Result<Vec<Value>, Error> = results.iter().flatten().map(|row| value::read(shape, row, 0)).collect();
         ids.map_err(|error| problem(&error))
     }

@@ -68,7 +68,8 @@ impl PgTx {
         let steps = texts.iter().zip(&fields);
         let steps: Vec<Step<'_>> =
             steps.map(|(text, field)| Step { text, values: vec![Parameter(record.get(*field).clone())] }).collect();
-        let Ok(results) = self.lease.pipeline(&steps, Bounds::default()).await else { return told };
+        let Ok(lease) = self.lease().await else { return told };
+        let Ok(results) = lease.pipeline(&steps, Bounds::default()).await else { return told };
         let missing = fields.iter().zip(&results).filter(|(_, rows)| query::verdict(rows).unwrap_or(false));
         let missing: Vec<FieldIndex> = missing.map(|(field, _)| *field).collect();
         if missing.is_empty() { told } else { refusal::missing(resource, &missing) }
@@ -82,7 +83,8 @@ impl PgTx {
         if !self.abandon().await {
             return;
         }
-        let result = self.lease.pipeline(&[Step { text: numbers, values: Vec::new() }], Bounds::default()).await;
+        let Ok(lease) = self.lease().await else { return };
+        let result = lease.pipeline(&[Step { text: numbers, values: Vec::new() }], Bounds::default()).await;
         if let Err(error) = result {
             tracing::warn!(error = %error, "the serial numbers of a resource could not be moved above those in use");
         }
@@ -90,7 +92,12 @@ impl PgTx {
 
     /// Ends the transaction, which has failed, so that the connection can be asked something else.
     async fn abandon(&mut self) -> bool {
-        if self.dead || (self.begun && !self.ended && self.lease.say("ROLLBACK").await.is_err()) {
+        if self.dead {
+            return false;
+        }
+        let under_way = self.begun && !self.ended;
+        let Ok(lease) = self.lease().await else { return false };
+        if under_way && lease.say("ROLLBACK").await.is_err() {
             return false;
         }
         self.ended = true;
