@@ -13,6 +13,15 @@ pub fn write_cell(json: &[u8], guarded: bool, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends JSON as a cell: its text, also where it is a string, which would be read as other JSON without its quotes.
+pub fn write_json(json: &[u8], out: &mut Vec<u8>) {
+    match json.first() {
+        None | Some(b'n') => {}
+        Some(b'"' | b'[' | b'{') => quote(json, out),
+        Some(_) => out.extend_from_slice(json),
+    }
+}
+
 /// Appends text as a cell.
 pub fn write_text(text: &str, guarded: bool, out: &mut Vec<u8>) {
     if guarded && text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
@@ -47,7 +56,24 @@ fn text_of(json: &[u8]) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::write_cell;
+    use super::{write_cell, write_json};
+
+    #[test]
+    fn json_is_its_text_whatever_it_is() {
+        for (json, cell) in [
+            ("null", ""),
+            (r#""""#, r#""""""""#),
+            (r#""null""#, r#""""null""""#),
+            (r#""1""#, r#""""1""""#),
+            ("1", "1"),
+            ("true", "true"),
+            (r#"{"a":[1,"b"]}"#, r#""{""a"":[1,""b""]}""#),
+        ] {
+            let mut out = Vec::new();
+            write_json(json.as_bytes(), &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), cell);
+        }
+    }
 
     #[test]
     fn cells_are_quoted_where_they_have_to_be() {

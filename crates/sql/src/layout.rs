@@ -175,7 +175,7 @@ impl Layout {
         self.fields.iter().map(|selected| selected.field.name.as_str())
     }
 
-    /// Hands on the JSON of each field by its number; that of one which is not open is `null`. `scratch` is used again.
+    /// Hands on each field with its JSON; that of one which is not open is `null`. `scratch` is used again.
     ///
     /// # Errors
     /// That of the row.
@@ -183,7 +183,7 @@ impl Layout {
         &self,
         row: &C,
         scratch: &mut Vec<u8>,
-        mut take: impl FnMut(usize, &[u8]),
+        mut take: impl FnMut(&Field, &[u8]),
     ) -> Result<(), C::Error> {
         for (position, selected) in self.fields.iter().enumerate() {
             scratch.clear();
@@ -191,7 +191,7 @@ impl Layout {
                 Some(verdict) if !row.truth(verdict)? => scratch.extend_from_slice(b"null"),
                 _ => row.write(&selected.field, position, scratch)?,
             }
-            take(position, scratch);
+            take(&selected.field, scratch);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Rows as lines of a stream.
 
-use model::csv;
+use model::{Shape, csv};
 use rules::export::Form;
 
 use crate::layout::{Columns, Layout};
@@ -47,11 +47,15 @@ impl<'a> Lines<'a> {
             }
             Form::Csv { guarded } => {
                 let (scratch, bytes) = (&mut self.scratch, &mut self.bytes);
-                self.layout.cells(row, scratch, |number, cell| {
-                    if number > 0 {
+                let mut first = true;
+                self.layout.cells(row, scratch, |field, cell| {
+                    if !std::mem::take(&mut first) {
                         bytes.push(b',');
                     }
-                    csv::write_cell(cell, guarded, bytes);
+                    match field.shape {
+                        Shape::Json => csv::write_json(cell, bytes),
+                        _ => csv::write_cell(cell, guarded, bytes),
+                    }
                 })?;
                 self.bytes.extend_from_slice(b"\r\n");
             }
