@@ -9,7 +9,7 @@ use model::{Caller, FieldIndex, Problem, ResourceIndex, Value, resource::Resourc
 
 use crate::{
     expression::{Condition, Expression, Node, Type},
-    filter::{self, Visibility},
+    filter::{self, Input, Visibility},
     plan::Slot,
     policy::Catalog,
     query::{self, Form, ShortFilter},
@@ -164,8 +164,8 @@ pub struct Aggregate {
     pub limit: u32,
 }
 
-/// A form compiled for one caller, with the types of the short filters' values and the names of their parameters.
-pub(crate) type Compiled = (AggregatePlan, Vec<(Type, String)>);
+/// A form compiled for one caller, with what the short filters' values have to be.
+pub(crate) type Compiled = (AggregatePlan, Vec<Input>);
 
 /// Compiles a form under what the caller may see; the read rule is in the plan's condition.
 pub(crate) fn compile(

@@ -1,11 +1,14 @@
 //! What clients may ask: filters, sort paths and short-form conditions, each under what their caller may see.
 
-use model::ResourceIndex;
+use std::sync::Arc;
+
+use model::{Problem, ResourceIndex, Value};
 
 use crate::{
     check::{check_filter, check_path},
     expression::{Comparison, Condition, Expression, Mistake, Node, Rule, TextCall, Type},
     policy::Catalog,
+    suggest::did_you_mean,
 };
 pub use crate::{convert::parse_input, visibility::Visibility};
 
@@ -80,7 +83,39 @@ pub fn resolve_path(
     check_path(visibility, resource, path)
 }
 
-/// A condition of the short form, whose right side are inputs by their numbers (one, but for `in`), with the inputs' type.
+/// What a value that the request brings has to be.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The type of what it is compared with.
+    pub r#type: Type,
+    /// The parameter that brings it.
+    pub parameter: String,
+    /// The values of the enum that it is held against; another one would match nothing, or everything.
+    pub values: Option<Arc<[String]>>,
+}
+
+impl Input {
+    /// Reads its text.
+    ///
+    /// # Errors
+    /// A 400 that says why it can't be compared.
+    pub(crate) fn read(&self, text: &str) -> Result<Value, Problem> {
+        let Self { r#type, parameter, values } = self;
+        let value = parse_input(r#type, text)
+            .ok_or_else(|| Problem::parameter(parameter, format!("`{parameter}` can't be compared with {text:?}")))?;
+        match values {
+            Some(values) if !values.iter().any(|known| known == text) => {
+                let known = || values.iter().map(String::as_str);
+                let help = did_you_mean(text, known());
+                let help = help.unwrap_or_else(|| format!("the values are {}", known().collect::<Vec<_>>().join(", ")));
+                Err(Problem::parameter(parameter, format!("{text:?} is none of the values of `{parameter}`; {help}")))
+            }
+            _ => Ok(value),
+        }
+    }
+}
+
+/// A condition of the short form, whose right side are inputs by their numbers (one, but for `in`), with what they have to be.
 ///
 /// # Errors
 ///
@@ -92,7 +127,7 @@ pub fn short_condition(
     operator: ShortOperator,
     inputs: &[usize],
     visibility: &Visibility<'_>,
-) -> Result<(Condition, Type), Mistake> {
+) -> Result<(Condition, Input), Mistake> {
     let left = resolve_path(catalog, resource, field, visibility)?;
     let refuse = |what: &str, help: &str| Err(Mistake::new(0..field.len(), format!("`{field}` is {what}")).help(help));
     let input_type = match &left.r#type {
@@ -144,7 +179,21 @@ pub fn short_condition(
             one_of(&|number| compare(operator, number))
         }
     };
-    Ok((condition, input_type))
+    let values = match operator {
+        ShortOperator::Equal | ShortOperator::NotEqual | ShortOperator::In => enum_values(catalog, &left),
+        ShortOperator::Contains if is_list => enum_values(catalog, &left),
+        _ => None,
+    };
+    Ok((condition, Input { r#type: input_type, parameter: field.to_owned(), values }))
+}
+
+/// The values of the enum, or of the items, that an expression is.
+fn enum_values(catalog: &Catalog, expression: &Expression) -> Option<Arc<[String]>> {
+    let Node::Field { resource, field, path, .. } = &expression.node else { return None };
+    match &catalog.schema.get(*resource).get(*field).kind {
+        model::Kind::Enum { values } if path.is_empty() => Some(values.as_slice().into()),
+        _ => None,
+    }
 }
 
 pub(crate) fn is_long_text(catalog: &Catalog, expression: &Expression) -> bool {

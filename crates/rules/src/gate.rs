@@ -31,8 +31,8 @@ mod expand;
 
 use crate::{
     aggregate::{self, Aggregate, AggregateForm, AggregatePlan, AggregateQuery},
-    expression::{Condition, Rule, Type},
-    filter,
+    expression::{Condition, Rule},
+    filter::Input,
     plan::{Draft, Judgement, Operation, Otherwise, Read, ReadPlan, Slot, View, ViewField, Write, WritePlan},
     policy::{Catalog, Policy},
     query::{self, Form, Query},
@@ -78,8 +78,8 @@ pub struct Gate {
     accounts: Kept<bool, Arc<ReadPlan>>,
 }
 
-/// The type of each input, and the parameter that brings it.
-type Inputs = Arc<[(Type, String)]>;
+/// What each input has to be.
+type Inputs = Arc<[Input]>;
 
 /// What all rules say of a caller alone, and what its key is confined to.
 type Profile = (bool, Option<Scopes>, Vec<u64>);
@@ -148,9 +148,8 @@ impl Gate {
         let mut types = types.iter().skip(inputs.len());
         let foreign = || Problem::new(Code::BadCursor, "the cursor does not fit this sort; begin at the first page");
         for key in after.into_iter().flatten() {
-            let (of, _) = types.next().ok_or_else(foreign)?;
-            let value = key.map_or(Some(Value::Null), |text| filter::parse_input(of, &text));
-            inputs.push(value.ok_or_else(foreign)?);
+            let input = types.next().ok_or_else(foreign)?;
+            inputs.push(key.map_or(Ok(Value::Null), |text| input.read(&text)).map_err(|_| foreign())?);
         }
         if types.next().is_some() {
             return Err(foreign());
@@ -257,7 +256,7 @@ impl Gate {
         resource: ResourceIndex,
         form: &Form,
         arrived: Option<expand::Arrival>,
-    ) -> Result<(ReadPlan, Vec<(Type, String)>), Problem> {
+    ) -> Result<(ReadPlan, Vec<Input>), Problem> {
         let visibility = Visibility::of(&self.catalog, caller);
         let compiled = query::compile(&self.catalog, resource, form, &visibility, |rule| rule.test_bits(caller))?;
         let own = visibility.records(resource);
@@ -384,13 +383,11 @@ pub fn uncreatable(caller: &Caller, resource: &Resource) -> Problem {
     Problem::denied(caller, &format!("you may not create {}", resource.name))
 }
 
-/// The texts of short filters as values of the types that they are compared with.
-fn read_values(texts: &[String], types: &[(Type, String)]) -> Result<Vec<Value>, Problem> {
-    let mut values = Vec::with_capacity(types.len());
-    for (text, (of, name)) in texts.iter().zip(types) {
-        let value = filter::parse_input(of, text)
-            .ok_or_else(|| Problem::parameter(name, format!("`{name}` can't be compared with {text:?}")))?;
-        values.push(value);
+/// The texts of short filters as what they have to be.
+fn read_values(texts: &[String], inputs: &[Input]) -> Result<Vec<Value>, Problem> {
+    let mut values = Vec::with_capacity(inputs.len());
+    for (text, input) in texts.iter().zip(inputs) {
+        values.push(input.read(text)?);
     }
     Ok(values)
 }

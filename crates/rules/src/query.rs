@@ -4,7 +4,7 @@ use model::{Problem, ResourceIndex, resource::Resource};
 
 use crate::{
     expression::{Comparison, Condition, Expression, Node, Rule, Type},
-    filter::{self, ShortOperator, Visibility},
+    filter::{self, Input, ShortOperator, Visibility},
     plan::{Page, SortKey},
     policy::Catalog,
 };
@@ -134,8 +134,8 @@ pub(crate) struct Compiled {
     /// Without the cursor.
     pub(crate) counted: Condition,
     pub(crate) sort: Vec<SortKey>,
-    /// The types of the short filters' values, in order, with the names of their parameters; the cursor's follow.
-    pub(crate) inputs: Vec<(Type, String)>,
+    /// What the short filters' values have to be, in order; the cursor's follow.
+    pub(crate) inputs: Vec<Input>,
 }
 
 /// Compiles filter, sort and cursor under what the caller may see.
@@ -155,17 +155,20 @@ pub(crate) fn compile(
     }
     for short in &form.short {
         let numbers: Vec<usize> = (inputs.len()..inputs.len() + short.values).collect();
-        let (condition, of) =
+        let (condition, input) =
             filter::short_condition(catalog, resource, &short.field, short.operator, &numbers, visibility)
                 .map_err(|mistake| parameter_problem(&short.field, &mistake))?;
-        inputs.extend(std::iter::repeat_n((of, short.field.clone()), short.values));
+        inputs.extend(std::iter::repeat_n(input, short.values));
         conditions.push(condition);
     }
     let counted = Condition::All(conditions.clone()).specialize(0);
     let sort = if form.single { Vec::new() } else { order(catalog, resource, form, visibility)? };
     if let Some(nulls) = form.after {
         conditions.push(after(catalog, &sort, nulls, inputs.len()));
-        inputs.extend(sort.iter().map(|key| (key.expression.r#type.clone(), "cursor".to_owned())));
+        inputs.extend(sort.iter().map(|key| {
+            let (r#type, parameter) = (key.expression.r#type.clone(), "cursor".to_owned());
+            Input { r#type, parameter, values: None }
+        }));
     }
     Ok(Compiled { condition: Condition::All(conditions).specialize(0), counted, sort, inputs })
 }

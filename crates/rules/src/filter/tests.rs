@@ -154,7 +154,7 @@ fn short_filters_compare_with_inputs_of_the_fields_type() {
     let holds = |field: &str, operator, inputs: &[Value]| {
         let numbers: Vec<usize> = (0..inputs.len()).collect();
         let (condition, of) = short(field, operator, &numbers).unwrap();
-        assert!(!matches!(of, Type::List(_)));
+        assert!(!matches!(of.r#type, Type::List(_)));
         Situation { record: Some(&post), inputs, ..Situation::blank(&catalog.schema) }.judge(&condition)
     };
     let text = |text: &str| [Value::text(text)];

@@ -42,11 +42,10 @@ async fn every_field_compares_with_inputs_alike() {
     let own = world.schema.get(posts).fields.iter().map(|field| field.name.as_str());
     for field in own.chain(["author.email", "author.team.budget", "meta.count", "meta.ratio", "meta.text"]) {
         for (name, operator) in ShortOperator::ALL {
-            let Ok((condition, r#type)) = short_condition(&catalog, posts, field, operator, &[0, 1], &visibility)
-            else {
+            let Ok((condition, input)) = short_condition(&catalog, posts, field, operator, &[0, 1], &visibility) else {
                 continue;
             };
-            let values: Vec<_> = TEXTS.iter().filter_map(|text| parse_input(&r#type, text)).collect();
+            let values: Vec<_> = TEXTS.iter().filter_map(|text| parse_input(&input.r#type, text)).collect();
             for pair in values.windows(2) {
                 comparison.inputs = pair.to_vec();
                 let text = format!("{field}[{name}]={pair:?}");
