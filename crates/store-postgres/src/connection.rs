@@ -17,7 +17,10 @@ use deadpool_postgres::{
 };
 use futures_util::future::{join, join_all, join3};
 use model::Problem;
-use tokio::time::timeout;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tokio_postgres::{
     Error, Row,
     types::{ToSql, Type},
@@ -95,6 +98,8 @@ pub(crate) fn crowded(cause: &str) -> Problem {
 #[derive(Clone)]
 pub(crate) struct Connections {
     pool: Pool,
+    /// Places for writes: they may all wait for a lock, and reads go on by the connections that are left.
+    writers: Arc<Semaphore>,
     pulse: Arc<Pulse>,
 }
 
@@ -124,7 +129,8 @@ impl Connections {
         let idle = pool.clone();
         // What lies in the pool may be dead, or about to be answered what nobody waits for any more.
         let pulse = Arc::new(Pulse::start(server, move || drop(idle.retain(|_, _| false))));
-        Ok(Self { pool, pulse })
+        let writers = Arc::new(Semaphore::new((size - size / 4).max(1)));
+        Ok(Self { pool, writers, pulse })
     }
 
     /// Whether the database is heard.
@@ -153,7 +159,22 @@ impl Connections {
         if client.statement_cache.size() > PREPARED {
             client.statement_cache.clear();
         }
-        Ok(Lease { client: Some(client), open: AtomicBool::new(false), pulse: Arc::clone(&self.pulse) })
+        let (open, pulse) = (AtomicBool::new(false), Arc::clone(&self.pulse));
+        Ok(Lease { client: Some(client), open, pulse, place: None })
+    }
+
+    /// Lends a connection to a write, of which there are fewer than connections.
+    ///
+    /// # Errors
+    /// As [`Self::lease`].
+    pub(crate) async fn lease_to_write(&self) -> Result<Lease, Problem> {
+        let place = match timeout(PATIENCE, Arc::clone(&self.writers).acquire_owned()).await {
+            Ok(place) => place.ok(),
+            Err(_) => return Err(crowded("no connection for writes became free")),
+        };
+        let mut lease = self.lease().await?;
+        lease.place = place;
+        Ok(lease)
     }
 
     /// Reads, unless the database is silent or falls silent meanwhile.
@@ -273,6 +294,8 @@ pub(crate) struct Lease {
     /// Whether what was sent last leaves a transaction open.
     open: AtomicBool,
     pulse: Arc<Pulse>,
+    /// That of a write, for as long as it has the connection.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Lease {

@@ -35,6 +35,10 @@ pub(crate) struct ResourceStatements {
     pub(crate) fetch_all: Text,
     /// The same, locked to be deleted.
     pub(crate) fetch_all_to_remove: Text,
+    /// Locks the records with the ids `$1`, in their order, to be changed.
+    pub(crate) lock_all: Text,
+    /// The same, to be deleted.
+    pub(crate) lock_all_to_remove: Text,
     /// The `many` references of one record: `$1` is its id. To be asked only where the resource has some.
     pub(crate) lists: Text,
     /// The same of the ids `$1`, a row for each, in their order.
@@ -93,13 +97,14 @@ impl ResourceStatements {
             types: vec![id.clone()],
         };
         // In this order they are locked, too.
-        let fetch_all = |lock: &str| Text {
+        let all = |selected: &str, lock: &str| Text {
             sql: format!(
-                "SELECT {selected}, wanted.place FROM unnest($1) WITH ORDINALITY AS wanted(id, place) \
+                "SELECT {selected} FROM unnest($1) WITH ORDINALITY AS wanted(id, place) \
                  JOIN {table} AS t ON t.\"id\" = wanted.id ORDER BY wanted.place FOR {lock} OF t"
             ),
             types: vec![array(&id)],
         };
+        let fetch_all = |lock: &str| all(&format!("{selected}, wanted.place"), lock);
         let lists = |owner: &str, from: &str, id: Type| {
             let lists: Vec<String> = many.iter().map(|field| gather(resource, *field, owner)).collect();
             Text { sql: format!("SELECT {}{from}", lists.join(", ")), types: vec![id] }
@@ -110,6 +115,8 @@ impl ResourceStatements {
             fetch_to_remove: fetch("UPDATE"),
             fetch_all: fetch_all("NO KEY UPDATE"),
             fetch_all_to_remove: fetch_all("UPDATE"),
+            lock_all: all("", "NO KEY UPDATE"),
+            lock_all_to_remove: all("", "UPDATE"),
             lists: lists("$1", "", id.clone()),
             lists_of_all: lists(
                 "wanted.id",

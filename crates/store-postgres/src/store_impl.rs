@@ -49,6 +49,8 @@ pub struct PostgresStore {
     reads: SharedReads,
     /// How many writes had to be made again.
     lost: AtomicU32,
+    /// Whose turn it is to make a write again: one at a time, so that those who have lost don't lose against each other.
+    losers: tokio::sync::Mutex<()>,
 }
 
 impl PostgresStore {
@@ -93,7 +95,15 @@ impl PostgresStore {
         let sequencer = Sequencer::start(connections.pulse(), last);
         let group = Creations::lanes(connections.clone(), size, sequencer.waker());
         let reads = SharedReads::new(connections.clone(), size);
-        Ok(Self { connections, reads, streams, sequencer, group, lost: AtomicU32::new(0) })
+        Ok(Self {
+            connections,
+            reads,
+            streams,
+            sequencer,
+            group,
+            lost: AtomicU32::new(0),
+            losers: tokio::sync::Mutex::new(()),
+        })
     }
 
     /// Writes, unless the database is silent; where it falls silent meanwhile, whether it was written is not known.
@@ -106,9 +116,15 @@ impl PostgresStore {
 
     async fn write_until_won(&self, write: Write, beside: Beside) -> Result<Vec<Written>, Problem> {
         let mut round = 1;
+        let mut turn = None;
         loop {
             match self.try_write(write.clone(), &beside).await {
-                Err((problem, true)) if round < TRIES => self.make_way(&problem, round).await,
+                Err((problem, true)) if round < TRIES => {
+                    if turn.is_none() {
+                        turn = Some(self.losers.lock().await);
+                    }
+                    self.make_way(&problem, round).await;
+                }
                 outcome => return outcome.map_err(|(problem, _)| problem),
             }
             round += 1;
@@ -134,7 +150,7 @@ impl PostgresStore {
     }
 
     async fn try_own(&self, statements: &[Statement]) -> Result<Vec<Outcome>, (Problem, bool)> {
-        let lease = self.connections.lease().await.map_err(|problem| (problem, false))?;
+        let lease = self.connections.lease_to_write().await.map_err(|problem| (problem, false))?;
         let mut transaction = PgTx::begun_by_statements(lease);
         let mut outcomes = Vec::with_capacity(statements.len());
         for statement in statements {

@@ -97,7 +97,7 @@ impl PgTx {
         let creates = matches!(write.operations.as_slice(), [Operation { kind: OperationKind::Create { .. }, .. }]);
         let way = match brief && creates {
             true => Way::Later(Arc::clone(group)),
-            false => Way::Taken(group.carrier().connections().lease().await?),
+            false => Way::Taken(group.carrier().connections().lease_to_write().await?),
         };
         Ok(Self { way, begun: false, ended: false, brief, single, again: false, dead: false })
     }
@@ -114,7 +114,7 @@ impl PgTx {
     /// It has none yet, and gets none.
     async fn lease(&mut self) -> Result<&Lease, Problem> {
         if let Way::Later(group) = &self.way {
-            self.way = Way::Taken(group.carrier().connections().lease().await?);
+            self.way = Way::Taken(group.carrier().connections().lease_to_write().await?);
         }
         match &self.way {
             Way::Taken(lease) => Ok(lease),
@@ -225,6 +225,23 @@ impl Tx for PgTx {
         };
         let ids = Parameter(Value::List(ids.to_vec()));
         self.read(catalog.schema.get(resource), texts, [rows, &texts.lists_of_all], ids).await
+    }
+
+    async fn lock(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        ids: &[Value],
+        purpose: Purpose,
+    ) -> Result<(), Problem> {
+        let texts = statements(catalog);
+        let texts = texts.of(resource);
+        let text = match purpose {
+            Purpose::Change => &texts.lock_all,
+            Purpose::Remove => &texts.lock_all_to_remove,
+        };
+        self.run(&[Step { text, values: vec![Parameter(Value::List(ids.to_vec()))] }]).await?;
+        Ok(())
     }
 
     async fn holds(
@@ -487,6 +504,29 @@ impl Tx for PgTx {
         let shape = referring.get(field).shape;
         let statement = Text { sql, types: vec![value::array(&value::shape_type(shape))] };
         self.ids(&statement, vec![Parameter(Value::List(targets.to_vec()))], shape).await
+    }
+
+    async fn referrers(
+        &mut self,
+        catalog: &Catalog,
+        from: ResourceIndex,
+        field: FieldIndex,
+        targets: &[Value],
+        limit: u32,
+    ) -> Result<Vec<Value>, Problem> {
+        let referring = catalog.schema.get(from);
+        let (table, reference, id) = match referring.get(field).is_many() {
+            true => (join_table(referring, field), "target".to_owned(), "owner"),
+            false => (quote(&referring.name), quote(&referring.get(field).name), "\"id\""),
+        };
+        let itself = referring.get(field).target() == Some(from);
+        let own = if itself { format!(" AND NOT r.{id} = ANY ($1)") } else { String::new() };
+        let sql = format!(
+            "SELECT DISTINCT r.{id} FROM {table} AS r WHERE r.{reference} = ANY ($1){own} ORDER BY r.{id} LIMIT $2"
+        );
+        let types = vec![value::array(&value::shape_type(referring.get(field).shape)), Type::INT8];
+        let values = vec![Parameter(Value::List(targets.to_vec())), Parameter(Value::Integer(i64::from(limit)))];
+        self.ids(&Text { sql, types }, values, referring.get(Resource::ID).shape).await
     }
 
     async fn another_has_role(

@@ -14,6 +14,7 @@ use std::{
 use database::{Database, connect};
 use model::{Code, Value};
 use network::Network;
+use rules::plan::Edit;
 use store::conformance::{
     schema::schema,
     world::{World, filtered, refused},
@@ -397,6 +398,34 @@ async fn a_nul_in_a_filter_harms_nobody() {
             Ok(listed) => assert_eq!(listed.length, 0),
             Err(problem) => assert_eq!(problem.code, Code::BadRequest, "{problem:?}"),
         }
+    }
+    leave(world, database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_go_on_while_every_write_waits_for_a_lock() {
+    let (world, database) = open(8).await;
+    let (ann, bob) = (world.person("Ann").await, world.person("Bob").await);
+    let client = connect(&database.url).await;
+    client.batch_execute("BEGIN; SELECT FROM people WHERE name = 'Bob' FOR UPDATE").await.expect("a lock");
+    let writes: Vec<_> = (0..40)
+        .map(|number| {
+            let (world, bob) = (world.clone(), bob.clone());
+            let edits = vec![("age", Edit::Set(Value::Integer(number)))];
+            tokio::spawn(async move { world.patch("people", &bob, edits).await })
+        })
+        .collect();
+    let reads = async {
+        for _ in 0..200 {
+            assert_eq!(world.get("people", &ann).await.expect("she is there")["name"], "Ann");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(3), reads).await.expect("reads need no lock");
+    assert!(writes.iter().all(|write| !write.is_finished()));
+    client.batch_execute("ROLLBACK").await.expect("unlocked");
+    for write in writes {
+        assert!(write.await.expect("no panic").is_ok());
     }
     leave(world, database).await;
 }

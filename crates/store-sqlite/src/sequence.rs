@@ -58,9 +58,11 @@ impl Sequences {
                 self.ids.entry(resource.to_owned()).or_insert(Ids { last, reserved: 0 })
             }
         };
-        let next = ids.last + 1;
+        // An import may have brought the greatest there is.
+        let out = rusqlite::Error::IntegralValueOutOfRange(0, ids.last);
+        let next = ids.last.checked_add(1).ok_or(out)?;
         if next > ids.reserved {
-            let reserved = next + BLOCK - 1;
+            let reserved = next.saturating_add(BLOCK - 1);
             connection
                 .prepare_cached("INSERT OR REPLACE INTO _sequences (resource, reserved) VALUES (?1, ?2)")?
                 .execute(rusqlite::params![resource, reserved])?;

@@ -102,6 +102,11 @@ impl Tx for SqliteTx<'_> {
         self.read(catalog, resource, ids).map_err(|error| problem(&error))
     }
 
+    /// The writer is one thread: nobody else is there to wait for.
+    async fn lock(&mut self, _: &Catalog, _: ResourceIndex, _: &[Value], _: Purpose) -> Result<(), Problem> {
+        Ok(())
+    }
+
     async fn holds(
         &mut self,
         plan: &WritePlan,
@@ -243,6 +248,30 @@ impl Tx for SqliteTx<'_> {
             Ok(found)
         };
         find().map_err(|error| problem(&error))
+    }
+
+    async fn referrers(
+        &mut self,
+        catalog: &Catalog,
+        from: ResourceIndex,
+        field: FieldIndex,
+        targets: &[Value],
+        limit: u32,
+    ) -> Result<Vec<Value>, Problem> {
+        let referring = catalog.schema.get(from);
+        let (table, reference, id) = match referring.get(field).is_many() {
+            true => (join_table(referring, field), "target".to_owned(), "owner"),
+            false => (quote(&referring.name), quote(&referring.get(field).name), "id"),
+        };
+        let wanted: Vec<String> = (0..targets.len()).map(|position| format!("?{}", position + 2)).collect();
+        let wanted = wanted.join(", ");
+        let itself = referring.get(field).target() == Some(from);
+        let own = if itself { format!(" AND {id} NOT IN ({wanted})") } else { String::new() };
+        let sql =
+            format!("SELECT DISTINCT {id} FROM {table} WHERE {reference} IN ({wanted}){own} ORDER BY {id} LIMIT ?1");
+        let shape = referring.get(Resource::ID).shape;
+        let values = std::iter::once(Kept::Integer(i64::from(limit))).chain(targets.iter().map(value::keep));
+        self.ids(&sql, shape, values).map_err(|error| problem(&error))
     }
 
     async fn another_has_role(

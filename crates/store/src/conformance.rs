@@ -41,7 +41,9 @@ macro_rules! conformance {
             journal: every_write_is_logged_with_before_and_after, a_cascade_is_logged_record_by_record,
                 a_failed_batch_leaves_nothing, sequences_grow_without_gaps, the_log_is_trimmed_and_goes_on;
             concurrency: strangers_do_not_suffer_from_conflicts, increments_of_many_add_up, ids_are_never_given_twice,
-                the_log_is_read_in_order_while_it_is_written, references_hold_while_their_targets_go;
+                the_log_is_read_in_order_while_it_is_written, references_hold_while_their_targets_go,
+                batches_that_change_the_same_records_the_other_way_about_all_succeed,
+                puts_of_the_same_new_record_make_it_once;
             own: values_of_our_own_tables_come_back, what_was_expected_and_does_not_come_rolls_back,
                 statements_beside_a_write_share_its_fate, a_row_is_taken_once;
             keys: the_schema_is_compared;

@@ -31,6 +31,15 @@ pub trait Tx {
         purpose: Purpose,
     ) -> Result<Vec<Record>, Problem>;
 
+    /// Locks records that will be fetched later, in the order of these ids; those that are not there are left out.
+    async fn lock(
+        &mut self,
+        catalog: &Catalog,
+        resource: ResourceIndex,
+        ids: &[Value],
+        purpose: Purpose,
+    ) -> Result<(), Problem>;
+
     /// Judges a condition of the plan that leads through relations, against the state of this transaction; `record` and
     /// `new` are held in memory.
     async fn holds(
@@ -156,6 +165,17 @@ pub trait Tx {
         from: ResourceIndex,
         field: FieldIndex,
         targets: &[Value],
+    ) -> Result<Vec<Value>, Problem>;
+
+    /// The ids of records of `from` whose reference (one or many) names one of `targets`, but for those that are among them
+    /// themselves; `limit` at most, in the order of ids.
+    async fn referrers(
+        &mut self,
+        catalog: &Catalog,
+        from: ResourceIndex,
+        field: FieldIndex,
+        targets: &[Value],
+        limit: u32,
     ) -> Result<Vec<Value>, Problem>;
 
     /// Whether a person other than `except` is enabled and has one of these roles. Until the transaction ends, no other one

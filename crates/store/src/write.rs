@@ -15,9 +15,9 @@ mod upsert;
 mod verdict;
 mod whole;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use model::{Action, Caller, FieldIndex, Flaw, Problem, Record, Value};
+use model::{Action, Caller, FieldIndex, Flaw, Problem, Record, Resource, ResourceIndex, Value};
 use rules::plan::{Operation, OperationKind, Precondition, Write, WritePlan, Written};
 
 pub use self::marks::Marks;
@@ -61,6 +61,7 @@ pub async fn apply_unmarked<T: Tx>(
     for statement in &beside.before {
         tx.own(statement).await?;
     }
+    lock_ahead(tx, &write.operations).await?;
     let mut written = Vec::with_capacity(write.operations.len());
     let mut operations = write.operations.into_iter().peekable();
     while let Some(operation) = operations.next() {
@@ -79,6 +80,34 @@ pub async fn apply_unmarked<T: Tx>(
     // What has failed is not in it.
     marks.merge(own);
     Ok(written)
+}
+
+/// Locks all records that several operations will change, in one order for all writers: two of them that name the same
+/// records the other way about would wait for each other otherwise.
+async fn lock_ahead<T: Tx>(tx: &mut T, operations: &[Operation]) -> Result<(), Problem> {
+    let mut wanted: BTreeMap<ResourceIndex, (BTreeMap<String, &Value>, Purpose)> = BTreeMap::new();
+    // What an earlier operation of the same write makes is nobody else's yet.
+    for operation in operations.iter().filter(|operation| operation.late.is_empty()) {
+        let (id, purpose) = match &operation.kind {
+            OperationKind::Replace { id, .. } | OperationKind::Patch { id, .. } => (id, Purpose::Change),
+            OperationKind::Delete { id, .. } => (id, Purpose::Remove),
+            OperationKind::Create { .. } | OperationKind::Upsert { .. } | OperationKind::Each { .. } => continue,
+        };
+        let (ids, strongest) = wanted.entry(operation.plan.resource).or_insert((BTreeMap::new(), purpose));
+        ids.insert(crate::id_text(id), id);
+        if purpose == Purpose::Remove {
+            *strongest = purpose;
+        }
+    }
+    let Some(first) = operations.first() else { return Ok(()) };
+    if wanted.values().map(|(ids, _)| ids.len()).sum::<usize>() < 2 {
+        return Ok(());
+    }
+    for (resource, (ids, purpose)) in wanted {
+        let ids: Vec<Value> = ids.into_values().cloned().collect();
+        tx.lock(&first.plan.catalog, resource, &ids, purpose).await?;
+    }
+    Ok(())
 }
 
 /// Makes one operation.
@@ -253,7 +282,12 @@ impl<'a, T: Tx> Path<'a, T> {
             if !flaws.is_empty() {
                 return Err(Problem::validation(flaws));
             }
-            return self.create(record, given.to_vec(), precondition).await;
+            let outcome = self.create(record, given.to_vec(), precondition).await;
+            if outcome.as_ref().is_err_and(|problem| upsert::is_about(problem, self.resource(), &[Resource::ID])) {
+                // Somebody has made it meanwhile, so there is something to replace.
+                self.tx.lost_race();
+            }
+            return outcome;
         };
         self.readable(&old).await?;
         let mut flaws = self.keep(&old, &mut record, given).await?;

@@ -8,8 +8,8 @@ use std::{
     },
 };
 
-use model::{Code, Value};
-use rules::plan::Edit;
+use model::{Action, Code, Value};
+use rules::plan::{Edit, OperationKind, Precondition};
 use serde_json::json;
 
 use super::world::World;
@@ -60,6 +60,48 @@ pub async fn increments_of_many_add_up(world: &World) {
     for pair in log[1..].windows(2) {
         assert!(pair[0].revision < pair[1].revision);
         assert_eq!(pair[0].after.as_ref().map(|it| &it.values), pair[1].before.as_ref().map(|it| &it.values));
+    }
+}
+
+pub async fn batches_that_change_the_same_records_the_other_way_about_all_succeed(world: &World) {
+    let author = world.person("Ann").await;
+    let mut posts = Vec::new();
+    for title in ["a", "b", "c"] {
+        let values = [("title", Value::text(title)), ("author", author.clone()), ("views", Value::Integer(0))];
+        posts.push(world.create("posts", &values).await.id().clone());
+    }
+    let views = world.catalog().schema.get(world.resource("posts")).field("views").expect("a field");
+    let results = all(|number| {
+        let (world, mut posts) = (world.clone(), posts.clone());
+        async move {
+            posts.rotate_left(number % 3);
+            if number % 2 == 0 {
+                posts.reverse();
+            }
+            let patch = |id: Value| {
+                let edits = vec![(views, Edit::Increment(Value::Integer(1)))];
+                ("posts", OperationKind::Patch { id, edits, precondition: Precondition::None })
+            };
+            world.batch(posts.into_iter().map(patch).collect()).await
+        }
+    })
+    .await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    for post in &posts {
+        assert_eq!(world.get("posts", post).await.expect("the post")["views"], json!(TASKS));
+    }
+}
+
+pub async fn puts_of_the_same_new_record_make_it_once(world: &World) {
+    for round in 0..5 {
+        let id = Value::text(format!("r{round}"));
+        let results = all(|number| {
+            let (world, id) = (world.clone(), id.clone());
+            async move { world.put("rooms", &id, &[("name", Value::text(format!("name {number}")))]).await }
+        })
+        .await;
+        let actions: Vec<Action> = results.into_iter().map(|result| result.expect("it is put").action).collect();
+        assert_eq!(actions.iter().filter(|action| **action == Action::Created).count(), 1);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How many referrers are read at a time.
-const PAGE: u32 = 500;
+pub(super) const PAGE: u32 = 500;
 
 /// A record that goes, and how far its referrers have been seen to.
 struct Doomed {
@@ -80,7 +80,7 @@ pub(super) async fn remove<T: Tx>(
             }
             OnDelete::Cascade if !many => top.waiting = others,
             OnDelete::Cascade | OnDelete::SetNull => {
-                release(tx, catalog, caller, (from, field), &others, &target).await?;
+                release(tx, catalog, caller, (from, field), &others, &[target]).await?;
             }
         }
     }
@@ -92,20 +92,29 @@ fn is_leaf(catalog: &Catalog, resource: ResourceIndex) -> bool {
     catalog.schema.reverse(resource).is_empty() && catalog.schema.get(resource).identity.is_none()
 }
 
-/// Takes the reference to `target` out of records, which go on living.
-async fn release<T: Tx>(
+/// Whether a record goes on without what it refers to, once that is gone.
+pub(super) fn lives_on(catalog: &Catalog, from: ResourceIndex, field: FieldIndex) -> bool {
+    match catalog.schema.get(from).get(field).kind {
+        Kind::Reference { on_delete: OnDelete::SetNull, .. } => true,
+        Kind::Reference { on_delete: OnDelete::Cascade, many, .. } => many,
+        _ => false,
+    }
+}
+
+/// Takes the references to `targets` out of records, which go on living.
+pub(super) async fn release<T: Tx>(
     tx: &mut T,
     catalog: &Catalog,
     caller: &Caller,
     (resource, field): (ResourceIndex, FieldIndex),
     ids: &[Value],
-    target: &Value,
+    targets: &[Value],
 ) -> Result<(), Problem> {
     let old = tx.fetch_all(catalog, resource, ids, Purpose::Change).await?;
     let released = |old: &Record| {
         let mut new = old.clone();
         let value = match old.get(field) {
-            Value::List(ids) => Value::List(ids.iter().filter(|id| *id != target).cloned().collect()),
+            Value::List(ids) => Value::List(ids.iter().filter(|id| !targets.contains(id)).cloned().collect()),
             _ => Value::Null,
         };
         new.set(field, value);

@@ -136,6 +136,7 @@ impl<T: Tx> Path<'_, T> {
         let mut left = std::mem::take(records).into_iter();
         while left.len() > 0 {
             let page: Vec<Record> = left.by_ref().take(PAGE).collect();
+            self.release_all(&page).await?;
             let referred = self.referred(&page).await?;
             let mut free = Vec::new();
             for record in page {
@@ -161,6 +162,27 @@ impl<T: Tx> Path<'_, T> {
         }
         *records = kept;
         Ok(in_use)
+    }
+
+    /// Takes the references to these out of the records that go on living without them: one change of each, however many
+    /// of these it refers to.
+    async fn release_all(&mut self, records: &[Record]) -> Result<(), Problem> {
+        let catalog = &self.plan.catalog;
+        let ids: Vec<Value> = records.iter().map(|record| record.id().clone()).collect();
+        for relation in catalog.schema.reverse(self.plan.resource) {
+            let (from, field) = (relation.resource, relation.field);
+            if !cascade::lives_on(catalog, from, field) {
+                continue;
+            }
+            loop {
+                let owners = self.tx.referrers(catalog, from, field, &ids, cascade::PAGE).await?;
+                if owners.is_empty() {
+                    break;
+                }
+                cascade::release(self.tx, catalog, self.caller, (from, field), &owners, &ids).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Which of these others refer to, so that more goes with them, or stops them. People are always among them: more

@@ -65,7 +65,7 @@ impl<T: Tx> Path<'_, T> {
 }
 
 /// Whether a conflict is one in just these fields.
-fn is_about(problem: &Problem, resource: &model::Resource, fields: &[FieldIndex]) -> bool {
+pub(super) fn is_about(problem: &Problem, resource: &model::Resource, fields: &[FieldIndex]) -> bool {
     let names = |flaw: &Flaw| match &flaw.at {
         Place::Pointer(pointer) => {
             fields.iter().any(|field| pointer.strip_prefix('/') == Some(&resource.get(*field).name))

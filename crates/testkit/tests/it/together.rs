@@ -26,6 +26,11 @@ pub(crate) const SHOP: &[(&str, &str)] = &[
          [indexes]\none_a_day = { fields = [\"room\", \"day\"], unique = true }\n",
     ),
     (
+        "resources/sheets.toml",
+        "id = \"integer\"\n[fields]\nof = { type = \"reference\", to = \"orders\", many = true, on_delete = \"cascade\", max_items = 500 }\n\
+         [access]\nread = \"true\"\n",
+    ),
+    (
         "resources/lines.toml",
         "[fields]\norder = { type = \"reference\", to = \"orders\", required = true, on_delete = \"cascade\" }\nn = { type = \"integer\" }\n\
          also = { type = \"reference\", to = \"orders\", many = true }\n\
@@ -346,6 +351,20 @@ both! {
         let changes = app.changes().await.split_off(before);
         let count = |what: &str| changes.iter().filter(|change| *change == what).count();
         assert_eq!((count("orders.deleted"), count("lines.deleted")), (599, 3));
+    }
+
+    async fn a_list_loses_all_that_are_deleted_together_in_one_change(app) using SHOP {
+        let admin = app.admin();
+        let orders: Vec<_> = (0..401).map(|n| json!({"number": format!("n{n}")})).collect();
+        admin.post("/api/orders", json!(orders)).await.expect(201);
+        let all: Vec<_> = (1..=400).rev().collect();
+        admin.post("/api/sheets", json!([{"of": all}, {"of": [401, 7]}, {"of": [401]}])).await.expect(201);
+        let before = app.changes().await.len();
+        assert_eq!(admin.delete("/api/orders?id[lt]=400").await.expect(200).text, r#"{"count":399}"#);
+        assert_eq!(json!(admin.get("/api/sheets").await.column("of")), json!([[400], [401], [401]]));
+        let changes = app.changes().await.split_off(before);
+        let count = |what: &str| changes.iter().filter(|change| *change == what).count();
+        assert_eq!((count("orders.deleted"), count("sheets.updated"), changes.len()), (399, 2, 401));
     }
 
     async fn records_that_hold_each_other_go_together(app) using SHOP {
