@@ -98,6 +98,9 @@ codes! {
     Unavailable "unavailable" 503 "Not available at the moment";
 }
 
+/// The most flaws that a problem tells.
+const FLAWS: usize = 100;
+
 /// A problem for a client: code, a sentence, and the places in its input that are at fault.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
@@ -162,13 +165,17 @@ impl Problem {
         }
     }
 
-    /// A 422 for these flaws.
+    /// A 422 for these flaws. Only the first of very many are told, so that a small request can't ask for a huge answer.
     #[must_use]
-    pub fn validation(errors: Vec<Flaw>) -> Self {
+    pub fn validation(mut errors: Vec<Flaw>) -> Self {
         let detail = match errors.as_slice() {
             [only] => only.detail.clone(),
+            all if all.len() > FLAWS => {
+                format!("{} fields are invalid, of which these are the first {FLAWS}", all.len())
+            }
             all => format!("{} fields are invalid", all.len()),
         };
+        errors.truncate(FLAWS);
         Self { errors, ..Self::new(Code::Validation, detail) }
     }
 

@@ -21,6 +21,9 @@ pub(crate) async fn create(
 ) -> Result<Response<Body>, Problem> {
     json_accepted(request)?;
     let upsert = query::of_creation(request.query)?;
+    if upsert.is_some() {
+        no_precondition(request)?;
+    }
     let body = request.json(JSON, ACCEPT).await?;
     if let Some(records) = body.as_array() {
         request.charge(records.len())?;

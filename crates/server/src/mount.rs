@@ -1,6 +1,6 @@
 //! Which protocol answers which path.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{borrow::Cow, future::Future, pin::Pin, sync::Arc};
 
 use accounts::Accounts;
 use admin::Admin;
@@ -64,13 +64,23 @@ impl Door for Protocols {
 
 /// Whether a path is that of a page, the same for everybody.
 fn is_page(path: &str) -> bool {
-    let (first, rest) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
+    let (first, rest) = below_root(path).split_once('/').unwrap_or((below_root(path), ""));
     match first {
         "docs" | "problems" => true,
         // A browser comes back there from elsewhere, and would show a refusal as it is.
         "auth" => matches!(rest, "join" | "page.css" | "page.js" | "reset") || rest.starts_with("oauth/"),
         _ => public::is_free(path),
     }
+}
+
+/// A path without its first slash. Only one: `//host/…` is no path of ours, and would be another host's in a `Link`.
+fn below_root(path: &str) -> &str {
+    path.strip_prefix('/').unwrap_or(path)
+}
+
+/// A segment of a path without its percent signs.
+fn decoded(segment: &str) -> Result<Cow<'_, str>, Problem> {
+    percent_encoding::percent_decode_str(segment).decode_utf8().map_err(|_| Problem::not_found())
 }
 
 impl Protocols {
@@ -84,20 +94,19 @@ impl Protocols {
     /// The table of paths, in the order in which they are tried.
     async fn route(&self, request: &mut Request<'_>) -> Result<Response<Body>, Problem> {
         let path = request.path;
-        let mut segments = path.trim_start_matches('/').splitn(4, '/');
+        let mut segments = below_root(path).splitn(4, '/');
         let at = (segments.next().unwrap_or(""), segments.next(), segments.next(), segments.next());
         match at {
             ("api", Some(resource), None, None) if !resource.is_empty() => {
-                self.rest.answer(request, resource, None).await
+                self.rest.answer(request, &decoded(resource)?, None).await
             }
-            ("api", Some(resource), Some("events"), None) => self.live.answer(request, resource).await,
-            ("api", Some(resource), Some("aggregate"), None) => self.rest.aggregate(request, resource).await,
-            ("api", Some(resource), Some(id), None) if !id.is_empty() => {
-                let id = percent_encoding::percent_decode_str(id).decode_utf8().map_err(|_| Problem::not_found())?;
-                self.rest.answer(request, resource, Some(&id)).await
+            ("api", Some(resource), Some("events"), None) => self.live.answer(request, &decoded(resource)?).await,
+            ("api", Some(resource), Some("aggregate"), None) => self.rest.aggregate(request, &decoded(resource)?).await,
+            ("api", Some(resource), Some(id), None) if !resource.is_empty() && !id.is_empty() => {
+                self.rest.answer(request, &decoded(resource)?, Some(&decoded(id)?)).await
             }
             ("auth", Some(_), _, _) => {
-                let rest = path.trim_start_matches('/').strip_prefix("auth/").unwrap_or("");
+                let rest = below_root(path).strip_prefix("auth/").unwrap_or("");
                 // In a box: every other request would carry room for it.
                 Box::pin(self.accounts.answer(request, rest)).await
             }

@@ -34,6 +34,11 @@ const ZSTD_WINDOW: u32 = 19;
 /// Gives an answer the coding that its reader likes best, where it is worth one; says in `Vary` what that hangs on, and
 /// gives its entity tag the coding's mark, since a strong tag may not stand for two bodies (RFC 9110, 8.8.1).
 pub(crate) fn compress(method: &Method, preference: Preference, reply: &mut Response<Body>) {
+    if reply.status() == StatusCode::NOT_MODIFIED {
+        // What the answer would have had (RFC 9110, 15.4.5): a cache takes this for the headers of what it keeps.
+        vary::add(reply.headers_mut(), "Accept-Encoding");
+        return;
+    }
     if !may_be_coded(reply) {
         return;
     }

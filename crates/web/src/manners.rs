@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use auth::Auth;
@@ -37,6 +37,8 @@ use crate::{
 
 /// The longest request target, in bytes.
 const TARGET: usize = 32 << 10;
+/// The most headers, which HTTP/1.1's parser keeps to by itself.
+const FIELDS: usize = 100;
 
 /// A protocol: answers requests, or says what is wrong with them.
 pub trait Door: Send + Sync + 'static {
@@ -127,10 +129,12 @@ impl Manners {
             account: Account::default(),
             is_noted: AtomicBool::new(false),
         };
-        let mut reply = match self.cors.preflight(&request.method, request.headers) {
+        let well_formed = well_formed(&request, parts.version, parts.extensions.get::<Ambiguous>().is_some());
+        // A proxy on the way may have seen another request than we do: nothing that follows is believed.
+        let ends = well_formed.is_err() && parts.version < Version::HTTP_2;
+        let mut reply = match self.cors.preflight(&request.method, request.headers).filter(|_| !ends) {
             Some(reply) => reply,
             None => {
-                let well_formed = well_formed(&request, parts.version, parts.extensions.get::<Ambiguous>().is_some());
                 let outcome = match well_formed.and_then(|()| acceptable(preference)) {
                     Ok(()) => self.answer(&mut request).await,
                     Err(problem) => Err(problem),
@@ -151,7 +155,7 @@ impl Manners {
         if !compress::is_secret(request.path) {
             compress::compress(&request.method, preference, &mut reply);
         }
-        if parts.extensions.get::<Ambiguous>().is_some() {
+        if ends {
             reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         self.dress(&request, &mut reply, started);
@@ -182,8 +186,11 @@ impl Manners {
         self.record(&request, &reply, started);
         drop(active);
         let status = reply.status();
+        // hyper adds it to every other answer.
+        let date = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(request.now).unwrap_or(0));
         let mut text =
             format!("HTTP/1.1 {} {}\r\n", status.as_u16(), status.canonical_reason().unwrap_or("")).into_bytes();
+        text.extend(format!("date: {}\r\n", httpdate::fmt_http_date(date)).into_bytes());
         for (name, value) in reply.headers() {
             text.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
         }
@@ -224,6 +231,11 @@ impl Manners {
         if target > TARGET {
             let detail = format!("the path and query have {target} bytes; {TARGET} at most");
             return Err(Problem::new(Code::UriTooLong, detail));
+        }
+        let fields = request.headers.len();
+        if fields > FIELDS {
+            let detail = format!("there are {fields} headers; {FIELDS} at most");
+            return Err(Problem::new(Code::HeadersTooLarge, detail));
         }
         let headers: usize = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
         if headers > self.limits.max_headers {
@@ -324,11 +336,22 @@ fn well_formed(request: &Request<'_>, version: Version, ambiguous: bool) -> Resu
         let detail = "the request has both `Content-Length` and `Transfer-Encoding`: send one of them";
         return Err(Problem::new(Code::BadRequest, detail));
     }
-    let hosts = request.headers.get_all(header::HOST).iter().count();
-    if hosts > 1 || hosts == 0 && version == Version::HTTP_11 {
-        return Err(Problem::new(Code::BadRequest, "the request needs one `Host` header"));
+    let mut hosts = request.headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if !host.as_bytes().iter().all(is_of_host) => {
+            Err(Problem::new(Code::BadRequest, "the `Host` header is no name or address with a port (RFC 3986, 3.2.2)"))
+        }
+        (_, Some(_)) => Err(Problem::new(Code::BadRequest, "the request needs one `Host` header")),
+        (None, None) if version == Version::HTTP_11 => {
+            Err(Problem::new(Code::BadRequest, "the request needs one `Host` header"))
+        }
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// Whether a byte may stand in `Host`: unreserved, sub-delimiters, percent signs, and those of ports and IPv6.
+fn is_of_host(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%:[]".contains(byte)
 }
 
 /// # Errors

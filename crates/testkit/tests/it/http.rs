@@ -74,6 +74,7 @@ both! {
             if !tag.is_empty() {
                 let known = person.send(Method::GET, path, &[("if-none-match", &tag)], "").await;
                 assert_eq!((known.status.as_u16(), known.header("cache-control")), (304, "private, no-cache"), "{path}");
+                assert_eq!(known.header("vary"), reply.header("vary"), "{path}: a cache takes it for what it keeps");
             }
         }
         for refused in [person.get("/api/notes/x").await, person.post("/api/notes", json!({})).await, person.with_key("x").get("/api/notes").await] {

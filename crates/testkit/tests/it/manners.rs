@@ -14,7 +14,7 @@ use crate::both;
 
 const RESOURCE: (&str, &str) = (
     "resources/notes.toml",
-    "id = \"integer\"\n[fields]\ntext = { type = \"text\" }\n\
+    "id = \"integer\"\n[fields]\ntext = { type = \"text\" }\nkind = { type = \"enum\", values = [\"draft\", \"final\"] }\n\
      [access]\nread = \"true\"\ncreate = \"true\"\nupdate = \"true\"\ndelete = \"true\"\n",
 );
 const APP: &[(&str, &str)] =
@@ -212,6 +212,7 @@ both! {
             }
         }
         person.send(Method::OPTIONS, "/api/nope", &[], "").await.expect(404);
+        assert_eq!(person.send(Method::OPTIONS, "/api/no%74es", &[], "").await.status.as_u16(), 204, "it is the same path");
         assert!(raw(app, b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.contains("allow: GET, HEAD, POST"));
     }
 
@@ -232,7 +233,8 @@ both! {
             ("/api/notes?limt=1", "`limit`"), ("/api/notes?txt=1", "`text`"), ("/api/notes?text[qe]=1", "`text[eq]`"),
             ("/api/notes/1?field=text", "`fields`"), ("/api/notes?sort=txt", "`text`"), ("/api/notes?fields=txt", "`text`"),
             ("/api/notes/1?fields=txt", "`text`"), ("/api/notes?filter=txt+==+'a'", "`text`"), ("/api/notes/events?txt=1", "`text`"),
-            ("/api/notes/events?filtr=true", "`filter`"),
+            ("/api/notes/events?filtr=true", "`filter`"), ("/api/notes?kind=draf", "`draft`"), ("/api/notes?kind[in]=final,drat", "`draft`"),
+            ("/api/notes/aggregate?count&kind[ne]=finall", "`final`"),
         ] {
             let refused = person.get(path).await.expect(400);
             assert!(refused.text.contains("did you mean") && refused.text.contains(meant), "{path}: {refused}");
@@ -256,6 +258,7 @@ both! {
             ("both, the other way", format!("GET /livez HTTP/1.1\r\nHost: a\r\n{chunked}Content-Length: 3\r\n\r\n0\r\n\r\n"), 400),
             ("no host", "GET /livez HTTP/1.1\r\n\r\n".to_owned(), 400),
             ("two hosts", "GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".to_owned(), 400),
+            ("no name of a host", "GET /livez HTTP/1.1\r\nHost: a b\r\n\r\n".to_owned(), 400),
             ("many headers", many, 431),
             ("long target", long, 414),
             ("target longer than any head", longer, 414),
@@ -264,6 +267,8 @@ both! {
             let answer = raw(app, bytes.as_bytes()).await;
             assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{what}: {}", &answer[..answer.len().min(300)]);
             assert_eq!(problem(&answer)["status"], status, "{what}: {answer}");
+            // `raw` has read to the end of the connection.
+            assert_eq!(answer.matches("\r\ndate: ").count(), 1, "{what}: {answer}");
         }
         let smuggled = format!("POST /livez HTTP/1.1\r\nHost: a\r\n{chunked}Content-Length: 40\r\n\r\n0\r\n\r\nGET /readyz HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_eq!(raw(app, smuggled.as_bytes()).await.matches("HTTP/1.1 ").count(), 1, "what follows is not answered");
@@ -292,6 +297,18 @@ both! {
         assert!(post(60_000).await.starts_with("HTTP/1.1 201 "));
         assert!(post(70_000).await.starts_with("HTTP/1.1 413 "));
         assert_eq!(app.stranger().get("/api/notes?count=true").await.json()["count"], 1);
+    }
+
+    async fn a_path_that_would_be_another_host_is_none(app) using APP {
+        app.stranger().post("/api/notes", json!([{"text": "a"}, {"text": "b"}])).await.expect(201);
+        for (path, status) in [("/api/notes?limit=1", 200), ("//api/notes?limit=1", 404), ("///api/notes?limit=1", 404), ("//livez", 404), ("/api//notes", 404)] {
+            let head = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let answer = raw(app, head.as_bytes()).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+            let link = answer.lines().find_map(|line| line.strip_prefix("link: "));
+            assert_eq!(link.is_some(), status == 200, "{path}: {answer}");
+            assert!(link.is_none_or(|link| link.starts_with("</api/notes?limit=1&cursor=")), "{path}: {answer}");
+        }
     }
 
     async fn pipelined_requests_are_answered_in_order(app) using APP {

@@ -151,6 +151,17 @@ both! {
         person.get(&format!("/api/things?filter={}", "x".repeat(40_000))).await.expect(414);
         let heavy = "h".repeat(40_000);
         person.send(Method::GET, "/api/things", &[("x-heavy", &heavy)], "").await.expect(431);
+        let names: Vec<String> = (0..120).map(|number| format!("x-{number}")).collect();
+        let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "a")).collect();
+        person.send(Method::GET, "/api/things", &many, "").await.expect(431);
+        let filled: Json = (0..300).map(|number| json!({"n": number, "name": null, format!("x{number}"): 1})).collect();
+        let refused = person.post("/api/things", filled).await.expect(422).json();
+        assert_eq!(refused["errors"].as_array().map(Vec::len), Some(100), "{}", refused["detail"]);
+        assert_eq!(refused["detail"], "300 fields are invalid, of which these are the first 100");
+        for header in ["if-match", "if-none-match"] {
+            let headers = [("content-type", "application/json"), (header, "*")];
+            person.send(Method::POST, "/api/things?upsert=name", &headers, "{\"name\":\"a\"}").await.expect(400);
+        }
         person.get("/api/things?%ff=1").await.expect(400);
         person.get("/api/things?name=%00").await.expect(400);
         person.get("/api/things/1?expand=name").await.expect(400);
