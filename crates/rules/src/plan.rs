@@ -388,6 +388,17 @@ pub enum Edit {
     Remove(Vec<Value>),
 }
 
+impl Edit {
+    /// Whether what becomes of the field hangs on what it holds.
+    #[must_use]
+    pub fn is_relative(&self) -> bool {
+        match self {
+            Self::Set(_) => false,
+            Self::Merge(_) | Self::Increment(_) | Self::Append(_) | Self::Remove(_) => true,
+        }
+    }
+}
+
 /// What must be true of the stored record before a write (RFC 9110, 13.1).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Precondition {

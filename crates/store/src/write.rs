@@ -22,7 +22,7 @@ use rules::plan::{Operation, OperationKind, Precondition, Write, WritePlan, Writ
 
 pub use self::marks::Marks;
 use self::{
-    checks::{immutable, not_writable, require, require_fields, stamp},
+    checks::{immutable, not_writable, require, require_fields, stamp, unreadable},
     marks::Deed,
     run::Run,
 };
@@ -323,14 +323,18 @@ impl<'a, T: Tx> Path<'a, T> {
         let mut new = old.clone();
         let mut flaws = Vec::new();
         let edited: Vec<FieldIndex> = edits.iter().map(|(field, _)| *field).collect();
+        let seen = self.visible(&old).await?;
         for (field, edit) in edits {
             let declared = resource.get(field);
+            if edit.is_relative() && !seen.contains(&field) {
+                flaws.push(unreadable(resource, field));
+                continue;
+            }
             match edit::apply(declared, old.get(field), edit) {
                 Ok(value) => new.set(field, value),
                 Err(flaw) => flaws.push(flaw),
             }
         }
-        let seen = self.visible(&old).await?;
         for field in edited {
             let declared = resource.get(field);
             let same = seen.contains(&field) && new.get(field) == old.get(field);

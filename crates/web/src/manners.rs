@@ -336,6 +336,17 @@ fn well_formed(request: &Request<'_>, version: Version, ambiguous: bool) -> Resu
         let detail = "the request has both `Content-Length` and `Transfer-Encoding`: send one of them";
         return Err(Problem::new(Code::BadRequest, detail));
     }
+    let several = |name| request.headers.get_all(name).iter().nth(1).is_some();
+    if several(header::CONTENT_TYPE) {
+        return Err(Problem::new(Code::BadRequest, "the request has several `Content-Type` headers: send one of them"));
+    }
+    let codings = request.headers.get(header::TRANSFER_ENCODING);
+    if codings.is_some_and(|codings| !codings.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Err(Problem::new(
+            Code::BadRequest,
+            "of `Transfer-Encoding` only `chunked` is understood (RFC 9112, 6.1)",
+        ));
+    }
     let mut hosts = request.headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) if !host.as_bytes().iter().all(is_of_host) => {

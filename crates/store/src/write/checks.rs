@@ -48,6 +48,14 @@ pub(super) fn not_writable(resource: &model::Resource, field: FieldIndex) -> Fla
     Flaw::pointer(format!("/{name}"), "not_writable", format!("you may not set {name}"))
 }
 
+/// Whether a change relative to what is stored succeeds would tell what that is.
+pub(super) fn unreadable(resource: &model::Resource, field: FieldIndex) -> Flaw {
+    let name = &resource.get(field).name;
+    let detail =
+        format!("you may not read {name}, so it can't be changed relative to what it holds; set it as a whole");
+    Flaw::pointer(format!("/{name}"), "not_writable", detail)
+}
+
 pub(super) fn immutable(resource: &model::Resource, field: FieldIndex) -> Flaw {
     let name = &resource.get(field).name;
     Flaw::pointer(format!("/{name}"), "immutable", format!("{name} is set at creation only"))

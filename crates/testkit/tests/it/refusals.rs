@@ -18,6 +18,16 @@ const APP: &[(&str, &str)] = &[
     ),
 ];
 
+/// Fields that everybody may write and few may read, with bounds.
+const BLIND: &[(&str, &str)] = &[(
+    "resources/things.toml",
+    "id = \"integer\"\n[fields]\nopen = { type = \"boolean\", default = false }\n\
+     n = { type = \"integer\", max = 100, read = \"record.open\" }\n\
+     l = { type = \"string\", list = true, max_items = 3, read = \"'staff' in auth.roles\" }\n\
+     j = { type = \"json\", read = \"record.open\" }\n\
+     [access]\nread = \"true\"\nupdate = \"true\"\n",
+)];
+
 /// Strings that have hurt databases, shells, pages and parsers.
 const NASTY: &[&str] = &[
     "'; DROP TABLE things; --",
@@ -175,5 +185,25 @@ both! {
         }
         let basic = stranger.send(Method::GET, "/api/things", &[("authorization", "Basic YTpi")], "").await;
         basic.expect(401);
+    }
+
+    async fn what_may_not_be_read_is_not_found_out_by_changing_it(app) using BLIND {
+        let person = app.stranger();
+        let held = json!({"n": 70, "l": ["a", "b"], "j": {"a": 1}});
+        app.admin().post("/api/things", held.clone()).await.expect(201);
+        for (field, edit) in [
+            ("n", json!({"$increment": 30})), ("n", json!({"$increment": 31})), ("l", json!({"$append": ["c"]})), ("l", json!({"$append": ["c", "d"]})),
+            ("l", json!({"$remove": ["a"]})), ("j", json!({"b": 2})),
+        ] {
+            let refused = person.patch("/api/things/1", json!({field: edit})).await.expect(422).json();
+            assert_eq!(refused["errors"][0]["code"], "not_writable", "{refused}");
+            assert_eq!(refused["errors"][0]["pointer"], format!("/{field}"));
+        }
+        person.patch("/api/things/1", json!({"n": 7, "l": ["z"], "j": [1]})).await.expect(200);
+        let now = app.admin().get("/api/things/1").await.json();
+        assert_eq!((&now["n"], &now["l"], &now["j"]), (&json!(7), &json!(["z"]), &json!([1])));
+        person.patch("/api/things/1", json!({"open": true})).await.expect(200);
+        person.patch("/api/things/1", json!({"n": {"$increment": 1}})).await.expect(200);
+        person.patch("/api/things/1", json!({"n": {"$increment": 93}})).await.expect(422);
     }
 }
