@@ -1,3 +1,5 @@
+//! Who goes alone, who with others, and how many.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;

@@ -1,3 +1,5 @@
+//! The texts of reads.
+
 use model::caller::Identity;
 use rules::{Catalog, Gate, plan::Page, query::Query};
 

@@ -139,11 +139,11 @@ both! {
     async fn what_is_no_call_is_told(app) using PLAIN {
         let missing = app.stranger().post("/auth/sign-inn", json!({})).await.expect(404);
         assert!(missing.json()["detail"].as_str().unwrap_or("").contains("/auth/sign-in"), "{missing}");
-        assert_eq!(app.stranger().get("/auth/sign-in").await.expect(405).header("allow"), "POST");
+        assert_eq!(app.stranger().get("/auth/sign-in").await.expect(405).header("allow"), "POST, OPTIONS");
         app.stranger().send(Method::POST, "/auth/sign-in", &[("content-type", "text/plain")], "x").await.expect(415);
         app.stranger().post("/auth/sign-in", json!([])).await.expect(422);
         app.stranger().post("/auth/sign-in", json!({"email": "a", "pasword": "b"})).await.expect(422);
         let options = app.stranger().send(Method::OPTIONS, "/auth/me", &[], "").await;
-        assert_eq!((options.status.as_u16(), options.header("allow")), (204, "GET, HEAD, PATCH, DELETE"));
+        assert_eq!((options.status.as_u16(), options.header("allow")), (204, "GET, HEAD, PATCH, DELETE, OPTIONS"));
     }
 }
