@@ -195,6 +195,12 @@ impl<'a> FieldReader<'a> {
 
     fn type_name(&mut self, table: &Table) -> Option<&'static str> {
         let Some(entry) = table.get("type") else {
+            let slip = table.entries.iter().filter(|entry| options::find(&entry.key).is_none());
+            let slip = { slip }.find_map(|entry| Some((entry, nearest::did_you_mean(&entry.key, ["type"])?)));
+            if let Some((entry, help)) = slip {
+                self.report.error_with_help(&entry.place, format!("unknown option `{}`", entry.key), help);
+                return None;
+            }
             let message = format!("the field `{}` has no type", self.entry.key);
             self.report.error_with_help(
                 &self.entry.place,
