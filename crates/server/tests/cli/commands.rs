@@ -1,6 +1,6 @@
 //! Commands that need no database, and what all of them have in common.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use crate::support::{App, files_in};
 
@@ -114,6 +114,28 @@ fn check_answers_programs_in_json() {
     assert_eq!(told["ok"], false);
     let error = &told["diagnostics"][0];
     assert_eq!((&error["severity"], &error["line"]), (&"error".into(), &2.into()), "{error}");
+}
+
+#[test]
+fn check_looks_at_migrations_and_tests_too() {
+    let app = App::notes();
+    for (file, text, told) in [
+        ("migrations/1_a.sql", "SELECT 1".as_bytes(), "the name has to be four digits"),
+        ("migrations/0001_b.sql", b"\xff\xfe", "it can't be read"),
+        ("tests/a.toml", b"x = = 1", "tests/a.toml:1:5"),
+        ("tests/b.toml", b"[[tst]]\nname = 'a'", "did you mean `test`?"),
+    ] {
+        app.write(file, "");
+        fs::write(app.path().join(file), text).unwrap();
+        let done = app.run(&["check"]);
+        assert_eq!(done.code, 1, "{file}");
+        assert!(done.out.contains(told) && done.out.contains("The app has 1 error"), "{file}: {}", done.out);
+        let answer = app.run(&["check", "--json"]).json();
+        assert_eq!((&answer["ok"], &answer["errors"]), (&false.into(), &1.into()));
+        assert_eq!(answer["diagnostics"][0]["file"], file);
+        fs::remove_file(app.path().join(file)).unwrap();
+    }
+    app.good(&["check"]);
 }
 
 #[test]
