@@ -1,8 +1,11 @@
 //! A transaction that stays open from batch to batch.
 
 use async_trait::async_trait;
-use model::{Caller, Problem};
-use rules::{Allowed, plan::Write};
+use model::{Caller, Problem, Value};
+use rules::{
+    Allowed,
+    plan::{Read, Write},
+};
 use store::{
     Beside, Loading, Tx as _,
     write::{self, Marks},
@@ -42,6 +45,11 @@ impl Loading for PgLoading<'_> {
                 Err(problem)
             }
         }
+    }
+
+    async fn matching(&mut self, read: Allowed<Read>) -> Result<Vec<Value>, Problem> {
+        let read = read.get();
+        self.transaction.ids_of(read, None, read.page.limit).await
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), Problem> {

@@ -193,9 +193,9 @@ fn listed((page, count): (Page<'_>, Option<u64>)) -> Listed {
     Listed { items: page.items, length: page.length, next: page.next, count }
 }
 
-/// The ids of the records that a read means, in order, with a lock of this strength.
-pub(crate) fn matching(read: &Read, lock: &str, limit: u32) -> (Text, Vec<Parameter>) {
-    let statement = Statement::from(sql::matching(&read.plan, &Postgres, Some(lock)));
+/// The ids of the records that a read means, in order, with a lock of this strength where one is named.
+pub(crate) fn matching(read: &Read, lock: Option<&str>, limit: u32) -> (Text, Vec<Parameter>) {
+    let statement = Statement::from(sql::matching(&read.plan, &Postgres, lock));
     let values = statement.values(&[Value::Integer(i64::from(limit))], &Facts::of_read(read));
     (statement.text().clone(), values)
 }

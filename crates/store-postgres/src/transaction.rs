@@ -451,9 +451,7 @@ impl Tx for PgTx {
             Purpose::Change => "NO KEY UPDATE",
             Purpose::Remove => "UPDATE",
         };
-        let (text, values) = query::matching(read, lock, limit);
-        let shape = read.plan.catalog.schema.get(read.plan.resource).get(Resource::ID).shape;
-        self.ids(&text, values, shape).await
+        self.ids_of(read, Some(lock), limit).await
     }
 
     fn lost_race(&mut self) {
@@ -612,6 +610,13 @@ impl PgTx {
     }
 
     /// The ids that a statement yields.
+    /// The ids of the records that a read means, in order, with a lock of this strength where one is named.
+    pub(crate) async fn ids_of(&mut self, read: &Read, lock: Option<&str>, limit: u32) -> Result<Vec<Value>, Problem> {
+        let (text, values) = query::matching(read, lock, limit);
+        let shape = read.plan.catalog.schema.get(read.plan.resource).get(Resource::ID).shape;
+        self.ids(&text, values, shape).await
+    }
+
     async fn ids(&mut self, text: &Text, values: Vec<Parameter>, shape: Shape) -> Result<Vec<Value>, Problem> {
         let results = self.run(&[Step { text, values }]).await?;
         let ids: Result<Vec<Value>, Error> = results.iter().flatten().map(|row| value::read(shape, row, 0)).collect();

@@ -1,10 +1,10 @@
 //! A transaction that stays open from batch to batch: the writer's thread works for it alone until it ends.
 
 use async_trait::async_trait;
-use model::Problem;
+use model::{Problem, Value};
 use rules::{
     Allowed,
-    plan::{Write, Written},
+    plan::{Read, Write, Written},
 };
 use store::Loading;
 use tokio::sync::{mpsc, oneshot};
@@ -13,6 +13,8 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) enum Step {
     /// A write: all of it or nothing.
     Write { write: Write, reply: oneshot::Sender<Result<Vec<Written>, Problem>> },
+    /// A question: the ids of the records that a read means.
+    Matching { read: Allowed<Read>, reply: oneshot::Sender<Result<Vec<Value>, Problem>> },
     /// The end.
     Commit { reply: oneshot::Sender<Result<(), Problem>> },
 }
@@ -35,6 +37,10 @@ impl SqliteLoading {
 impl Loading for SqliteLoading {
     async fn write(&mut self, write: Allowed<Write>) -> Result<(), Problem> {
         self.ask(|reply| Step::Write { write: write.into_inner(), reply }).await.map(|_| ())
+    }
+
+    async fn matching(&mut self, read: Allowed<Read>) -> Result<Vec<Value>, Problem> {
+        self.ask(|reply| Step::Matching { read, reply }).await
     }
 
     async fn commit(self: Box<Self>) -> Result<(), Problem> {

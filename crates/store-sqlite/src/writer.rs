@@ -25,6 +25,7 @@ use crate::{
     fault::problem,
     health::Health,
     loading::Step,
+    query,
     sequence::Sequences,
     transaction::SqliteTx,
 };
@@ -232,6 +233,11 @@ impl Writer {
                 Step::Write { write, reply } => {
                     by = Some(write.caller.clone());
                     drop(reply.send(self.load_batch(write, &mut marks)));
+                }
+                Step::Matching { read, reply } => {
+                    let read = read.get();
+                    let found = query::matching(&self.connection, read, read.page.limit);
+                    drop(reply.send(found.map_err(|error| problem(&error))));
                 }
                 Step::Commit { reply } => {
                     let lines = by.take().map_or_else(Vec::new, |caller| std::mem::take(&mut marks).lines(&caller));
