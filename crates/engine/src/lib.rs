@@ -31,7 +31,7 @@ use crate::turns::Turns;
 
 pub use batch::Step;
 pub use clock::{Clock, SystemClock};
-pub use load::{LoadCounts, LoadRow, Loader, OnConflict};
+pub use load::{LoadCounts, LoadId, LoadRow, Loader, OnConflict};
 pub use once::{Kept, Once, Outcome};
 pub use operations::{Answer, ListAnswer, ListRequest, Target};
 pub use output::{entity_tag, revision_of, write_fields};

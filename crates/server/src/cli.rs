@@ -29,6 +29,7 @@ mod serve;
 mod terminal;
 mod test;
 mod user;
+mod writing;
 
 use std::{path::PathBuf, process::ExitCode};
 

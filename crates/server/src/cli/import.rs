@@ -3,18 +3,18 @@
 //! One thread reads and checks rows, the database writes them; between them are a few batches, so that a file of any
 //! length takes the memory of some thousand rows.
 
-mod batches;
+mod pieces;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use std::path::Path;
 
-use engine::{Clock as _, Engine, LoadCounts, LoadRow, Loader, OnConflict, SystemClock};
-use model::{Problem, problem::Place};
+use engine::{Clock as _, Engine, LoadCounts, OnConflict, SystemClock};
+use model::Problem;
 use serde_json::json;
 use store::Loading;
 
-use self::batches::{Batch, Batches};
+use self::pieces::{Pieces, ROWS};
 use super::{
     database, exposure,
     failure::Failure,
@@ -22,12 +22,11 @@ use super::{
     progress::Bar,
     records::{Format, Rows, Source},
     terminal::{self, count},
+    writing::{self, Batch, Writing},
 };
 
 /// Bad rows that are told; of more, only their number.
 const TOLD: usize = 100;
-/// How often a batch is tried again without a bad row; then its rows are written one by one.
-const ROUNDS: usize = 4;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -124,18 +123,13 @@ async fn import(engine: &Engine, arguments: &Arguments, format: Format, shown: &
     let standard = if shown.ends_with(".tsv") { b'\t' } else { b',' };
     let delimiter = arguments.delimiter.unwrap_or(standard);
     let rows = Rows::open(source, format, delimiter, loader.resource())?;
-    let mut batches = Batches::start(rows, loader.clone())?;
-    let mut import = Import {
-        engine,
-        loader,
-        shown,
-        keep_going: arguments.keep_going,
-        done: Done::default(),
-        bar: Bar::new(length),
-    };
+    let writing = Writing::new(engine, loader.clone(), &shown, ROWS);
+    let pieces = Pieces::start(rows, loader)?;
+    let mut import =
+        Import { engine, writing, pieces, shown, done: Done::default(), position: 0, bar: Bar::new(length) };
     let outcome = match arguments.keep_going {
-        true => import.what_fits(&mut batches).await,
-        false => import.all_or_nothing(&mut batches).await,
+        true => import.what_fits().await,
+        false => import.all_or_nothing().await,
     };
     import.bar.end();
     outcome.map(|()| import.done)
@@ -143,22 +137,24 @@ async fn import(engine: &Engine, arguments: &Arguments, format: Format, shown: &
 
 struct Import<'a> {
     engine: &'a Engine,
-    loader: Loader,
+    writing: Writing<'a>,
+    pieces: Pieces,
     shown: String,
-    keep_going: bool,
     done: Done,
+    /// How many bytes of the file have been read.
+    position: u64,
     bar: Bar,
 }
 
 impl Import<'_> {
     /// Everything in one transaction; the first bad batch ends it.
-    async fn all_or_nothing(&mut self, batches: &mut Batches) -> Result<(), Failure> {
+    async fn all_or_nothing(&mut self) -> Result<(), Failure> {
         let mut loading = self.engine.store().begin_loading().await?;
-        while let Some(batch) = batches.next().await {
-            let batch = batch?;
-            self.tell_unread(&batch);
+        while let Some(batch) = self.next().await? {
             if self.done.bad == 0 {
-                self.write(&mut *loading, batch).await?;
+                // Rows that have waited in vain are all bad, so one of them would not say much.
+                let most = if batch.is_in_vain() { TOLD } else { 1 };
+                self.write(&mut *loading, batch, most).await?;
             }
             if self.done.bad > 0 {
                 drop(loading);
@@ -173,85 +169,55 @@ impl Import<'_> {
     }
 
     /// Each batch in a transaction of its own, without its bad rows.
-    async fn what_fits(&mut self, batches: &mut Batches) -> Result<(), Failure> {
-        while let Some(batch) = batches.next().await {
-            let batch = batch?;
-            self.tell_unread(&batch);
+    async fn what_fits(&mut self) -> Result<(), Failure> {
+        while let Some(batch) = self.next().await? {
             let mut loading = self.engine.store().begin_loading().await?;
-            self.write(&mut *loading, batch).await?;
+            self.write(&mut *loading, batch, usize::MAX).await?;
             loading.commit().await?;
         }
         Ok(())
     }
 
-    /// Writes a batch, and tells its bad rows. What fails without being a row's fault ends the import.
-    async fn write(&mut self, loading: &mut dyn Loading, batch: Batch) -> Result<(), Failure> {
-        let Batch { mut lines, mut rows, position, .. } = batch;
-        for _ in 0..ROUNDS {
-            match self.engine.load_rows(&self.loader, loading, &rows).await {
-                Ok(counts) => {
-                    self.count(counts, position);
-                    return Ok(());
-                }
-                Err(problem) => {
-                    let Some(bad) = position_of(&problem).filter(|bad| *bad < rows.len()) else { break };
-                    rows.remove(bad);
-                    let line = lines.remove(bad);
-                    self.tell(line, &problem)?;
-                    if !self.keep_going {
-                        return Ok(());
-                    }
-                }
-            }
+    /// What is to be written next: rows that have waited for those before, then the file's, in the end those that have waited
+    /// in vain.
+    async fn next(&mut self) -> Result<Option<Batch>, Failure> {
+        if let Some(ready) = self.writing.ready()? {
+            return Ok(Some(ready));
         }
-        for (line, row) in lines.into_iter().zip(rows) {
-            self.write_one(loading, line, row, position).await?;
-            if self.done.bad > 0 && !self.keep_going {
-                break;
-            }
+        let Some(piece) = self.pieces.next().await.transpose()? else { return self.writing.left() };
+        self.position = piece.position;
+        // Rows that can't be records.
+        for (line, what) in &piece.bad {
+            self.tell(*line, what);
         }
-        Ok(())
+        Ok(Some(piece.rows))
     }
 
-    async fn write_one(
-        &mut self,
-        loading: &mut dyn Loading,
-        line: u64,
-        row: LoadRow,
-        position: u64,
-    ) -> Result<(), Failure> {
-        match self.engine.load_rows(&self.loader, loading, &[row]).await {
-            Ok(counts) => self.count(counts, position),
-            Err(problem) => self.tell(line, &problem)?,
-        }
-        Ok(())
-    }
-
-    fn count(&mut self, counts: LoadCounts, position: u64) {
+    /// Writes a batch, and tells its bad rows, `most` of them. What fails without being a row's fault ends the import.
+    async fn write(&mut self, loading: &mut dyn Loading, batch: Batch, most: usize) -> Result<(), Failure> {
+        let in_vain = batch.is_in_vain();
+        let outcome = self.writing.write(loading, batch, most).await?;
         let all = &mut self.done.counts;
-        all.created += counts.created;
-        all.updated += counts.updated;
-        all.present += counts.present;
-        self.bar.show(position, (all.created + all.updated + all.present) as u64);
-    }
-
-    /// Tells the rows of a batch that can't be records.
-    fn tell_unread(&mut self, batch: &Batch) {
-        for (line, what) in &batch.bad {
-            self.tell_words(*line, what);
+        all.created += outcome.counts.created;
+        all.updated += outcome.counts.updated;
+        all.present += outcome.counts.present;
+        let records = all.created + all.updated + all.present;
+        self.bar.show(self.position, records as u64);
+        for bad in outcome.bad {
+            let mut what = words(&bad.problem);
+            if in_vain
+                && self.done.bad < TOLD
+                && let Some(why) = self.writing.why(bad.line)?
+            {
+                what = format!("{what}\n{why}");
+            }
+            self.tell(bad.line, &what);
         }
-    }
-
-    /// Tells a bad row; a fault of the database is none.
-    fn tell(&mut self, line: u64, problem: &Problem) -> Result<(), Failure> {
-        if problem.code.status() >= 500 {
-            return Err(Failure::from(problem.clone()));
-        }
-        self.tell_words(line, &words(problem));
         Ok(())
     }
 
-    fn tell_words(&mut self, line: u64, what: &str) {
+    /// Tells a bad row, a line for each thing that is wrong with it.
+    fn tell(&mut self, line: u64, what: &str) {
         self.done.bad += 1;
         match self.done.bad {
             bad if bad <= TOLD => {
@@ -264,28 +230,14 @@ impl Import<'_> {
     }
 }
 
-/// The row that a problem is about, by its place in the batch.
-fn position_of(problem: &Problem) -> Option<usize> {
-    let Place::Pointer(at) = &problem.errors.first()?.at else { return None };
-    at.strip_prefix('/')?.split('/').next()?.parse().ok()
-}
-
 /// What is wrong with a row, a line for each field.
 fn words(problem: &Problem) -> String {
-    let flaw = |flaw: &model::Flaw| {
-        let (Place::Pointer(at) | Place::Parameter(at)) = &flaw.at;
-        // The first part is the row's place in the batch, where it has one.
-        let within = at.strip_prefix('/').unwrap_or(at);
-        let within = match within.split_once('/') {
-            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => format!("/{rest}"),
-            None if !within.is_empty() && within.bytes().all(|byte| byte.is_ascii_digit()) => String::new(),
-            _ => at.clone(),
-        };
+    let flaw = |(within, detail): (String, &str)| {
         let separator = if within.is_empty() { "" } else { ": " };
-        format!("{within}{separator}{}", flaw.detail)
+        format!("{within}{separator}{detail}")
     };
     match problem.errors.as_slice() {
         [] => problem.detail.clone(),
-        flaws => flaws.iter().map(flaw).collect::<Vec<_>>().join("\n"),
+        _ => writing::flaws(problem).map(flaw).collect::<Vec<_>>().join("\n"),
     }
 }

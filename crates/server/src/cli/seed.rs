@@ -11,10 +11,10 @@ use std::{
     sync::Arc,
 };
 
-use engine::{Clock as _, Engine, SystemClock};
-use model::{Problem, ResourceIndex, problem};
+use engine::{Clock as _, Engine, LoadCounts, Loader, OnConflict, SystemClock};
+use model::{Problem, ResourceIndex};
 use rules::Catalog;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use self::read::{Line, Lines};
 use super::{
@@ -22,6 +22,7 @@ use super::{
     failure::Failure,
     files,
     terminal::{self, bold, count},
+    writing::{self, Batch, Writing},
 };
 
 /// Records in one transaction.
@@ -115,61 +116,70 @@ pub(super) fn find(directory: &Path, catalog: &Catalog) -> Result<Vec<SeedFile>,
     order::sort(&catalog.schema, seeds)
 }
 
-/// Loads files one after the other.
+/// Loads files one after the other, each in the order in which its lines need each other.
 ///
 /// # Errors
 /// A line is wrong: nothing of its batch is kept, what was loaded before is.
 pub(super) async fn load(engine: &Engine, seeds: Vec<SeedFile>) -> Result<Vec<Loaded>, Failure> {
     let mut done = Vec::with_capacity(seeds.len());
     for file in seeds {
-        let mut lines = Lines::open(&file)?;
-        let (mut loaded, mut present) = (0, 0);
-        loop {
-            let batch = lines.batch(AT_ONCE, BYTES_AT_ONCE)?;
-            if batch.is_empty() {
-                break;
-            }
-            let new = load_batch(engine, &file, batch.as_slice()).await?;
-            loaded += new;
-            present += batch.len() - new;
-            terminal::progress(format_args!("{}: {}", file.name, count(loaded + present, "line", "lines")));
-        }
+        let outcome = load_file(engine, &file).await;
         terminal::end_progress();
-        done.push(Loaded { file, loaded, present });
+        let LoadCounts { created, present, .. } = outcome?;
+        done.push(Loaded { file, loaded: created, present });
     }
     Ok(done)
 }
 
-async fn load_batch(engine: &Engine, file: &SeedFile, batch: &[Line]) -> Result<usize, Failure> {
+async fn load_file(engine: &Engine, file: &SeedFile) -> Result<LoadCounts, Failure> {
     let caller = exposure::operator("seed", SystemClock.now());
-    let records: Vec<Json> = batch.iter().map(|line| line.record.clone()).collect();
-    engine.load(caller, &file.name, &records).await.map_err(|problem| {
-        terminal::end_progress();
-        located(&file.shown, batch, &problem)
-    })
+    let loader = engine.loader(caller, &file.name, OnConflict::Skip)?.without_repeats();
+    let mut writing = Writing::new(engine, loader.clone(), &file.shown, AT_ONCE);
+    let mut lines = Lines::open(file)?;
+    let mut counts = LoadCounts::default();
+    while let Some(batch) = next(&mut writing, &mut lines, &loader, &file.shown)? {
+        let in_vain = batch.is_in_vain();
+        let mut loading = engine.store().begin_loading().await?;
+        let outcome = writing.write(&mut *loading, batch, 1).await?;
+        if let Some(bad) = outcome.bad.first() {
+            let why = if in_vain { writing.why(bad.line)? } else { None };
+            return Err(located(&file.shown, bad.line, &bad.problem, why));
+        }
+        loading.commit().await?;
+        counts.created += outcome.counts.created;
+        counts.present += outcome.counts.present;
+        let all = counts.created + counts.present;
+        terminal::progress(format_args!("{}: {}", file.name, count(all, "line", "lines")));
+    }
+    Ok(counts)
 }
 
-/// A problem of a batch, told by the lines of the file.
-fn located(shown: &str, batch: &[Line], problem: &Problem) -> Failure {
-    let mut told = Vec::new();
-    for flaw in &problem.errors {
-        let (problem::Place::Pointer(at) | problem::Place::Parameter(at)) = &flaw.at;
-        let mut parts = at.trim_start_matches('/').splitn(2, '/');
-        let line =
-            parts.next().and_then(|position| position.parse::<usize>().ok()).and_then(|number| batch.get(number));
-        match line {
-            Some(line) => {
-                let pointer = parts.next().map(|rest| format!(" /{rest}")).unwrap_or_default();
-                told.push(format!("{shown}:{}:{pointer} {}", line.number, flaw.detail));
-            }
-            None => told.push(format!("{shown}: {at} {}", flaw.detail)),
-        }
+/// What is to be written next: lines that have waited for those before, then the file's, in the end those that have waited in
+/// vain.
+fn next(writing: &mut Writing<'_>, lines: &mut Lines, loader: &Loader, shown: &str) -> Result<Option<Batch>, Failure> {
+    if let Some(ready) = writing.ready()? {
+        return Ok(Some(ready));
     }
+    let mut batch = Batch::default();
+    for Line { number, record } in lines.batch(AT_ONCE, BYTES_AT_ONCE)? {
+        let row = loader.read(&record).map_err(|problem| located(shown, number, &problem, None))?;
+        batch.push(loader, number, row, record);
+    }
+    if batch.is_empty() { writing.left() } else { Ok(Some(batch)) }
+}
+
+/// What is wrong with a line, and why that can't be mended by another order of lines, where that was tried.
+fn located(shown: &str, line: u64, problem: &Problem, why: Option<String>) -> Failure {
+    let mut told: Vec<String> = writing::flaws(problem)
+        .map(|(pointer, detail)| {
+            let pointer = if pointer.is_empty() { String::new() } else { format!(" {pointer}") };
+            format!("{shown}:{line}:{pointer} {detail}")
+        })
+        .collect();
     if told.is_empty() {
-        let (first, last) = (batch.first().map_or(0, |line| line.number), batch.last().map_or(0, |line| line.number));
-        let cause = problem.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
-        told.push(format!("{shown}: lines {first} to {last}: {}{cause}", problem.detail));
+        told.push(format!("{shown}:{line}: {}", problem.detail));
     }
+    told.extend(why.map(|why| format!("{shown}:{line}: {why}")));
     Failure::new(told.join("\n"))
         .help("mend it and run `mainstay seed` again; nothing of this batch was kept, what came before it was")
 }

@@ -11,3 +11,4 @@ mod migrate;
 mod seed;
 mod serve;
 mod support;
+mod trees;

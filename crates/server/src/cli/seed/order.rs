@@ -8,7 +8,7 @@ use super::{SeedFile, read::Lines};
 use crate::cli::failure::Failure;
 
 /// Puts files into an order in which every reference finds its record. A reference that no line of a file sets, needs
-/// nothing. A resource's references to itself lead to lines further up.
+/// nothing. A resource's references to itself are the loading's concern, which finds their order line by line.
 ///
 /// # Errors
 /// Files refer to each other in a circle.
