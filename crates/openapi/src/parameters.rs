@@ -199,12 +199,31 @@ fn short(field: &Field, name: &str, operator: ShortOperator) -> Json {
         ShortOperator::Contains => "Only records where this is part of it, in upper or lower case.",
     };
     if operator == ShortOperator::In {
-        let mut schema = list_of(value::compared(field, true));
+        let mut schema = list_of(compared(field, operator));
         schema["minItems"] = 1.into();
         schema["maxItems"] = IN.into();
         return listed(name, description, &schema);
     }
-    json!({ "name": name, "in": "query", "description": description, "schema": value::compared(field, false) })
+    json!({ "name": name, "in": "query", "description": description, "schema": compared(field, operator) })
+}
+
+/// What a short filter may be given: one of its values, where it is held against an enum as a whole.
+fn compared(field: &Field, operator: ShortOperator) -> Json {
+    let in_list = operator == ShortOperator::In;
+    let whole = matches!(operator, ShortOperator::Equal | ShortOperator::NotEqual | ShortOperator::In)
+        || (operator == ShortOperator::Contains && field.is_list());
+    match &field.kind {
+        Kind::Enum { values } if whole => {
+            // A comma would end it within a list.
+            let values: Vec<&String> = values.iter().filter(|value| !in_list || !value.contains(',')).collect();
+            if values.is_empty() {
+                value::compared(field, in_list)
+            } else {
+                json!({ "type": "string", "enum": values })
+            }
+        }
+        _ => value::compared(field, in_list),
+    }
 }
 
 /// The parameter of a path that names a record.

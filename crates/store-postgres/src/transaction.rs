@@ -609,7 +609,6 @@ impl PgTx {
         records.map_err(|error| problem(&error))
     }
 
-    /// The ids that a statement yields.
     /// The ids of the records that a read means, in order, with a lock of this strength where one is named.
     pub(crate) async fn ids_of(&mut self, read: &Read, lock: Option<&str>, limit: u32) -> Result<Vec<Value>, Problem> {
         let (text, values) = query::matching(read, lock, limit);
@@ -617,6 +616,7 @@ impl PgTx {
         self.ids(&text, values, shape).await
     }
 
+    /// The ids that a statement yields.
     async fn ids(&mut self, text: &Text, values: Vec<Parameter>, shape: Shape) -> Result<Vec<Value>, Problem> {
         let results = self.run(&[Step { text, values }]).await?;
         let ids: Result<Vec<Value>, Error> = results.iter().flatten().map(|row| value::read(shape, row, 0)).collect();

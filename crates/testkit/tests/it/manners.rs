@@ -254,7 +254,7 @@ both! {
             ("two lengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc".to_owned(), 400),
             ("bad length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc".to_owned(), 400),
             ("not chunked", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\nabc".to_owned(), 400),
-            ("coded and chunked", format!("POST /livez HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), 400),
+            ("coded and chunked", "POST /livez HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n".to_owned(), 400),
             ("two types", "POST /api/notes HTTP/1.1\r\nHost: a\r\nContent-Type: a/b\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}".to_owned(), 400),
             ("both", format!("POST /livez HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n{chunked}\r\n0\r\n\r\n"), 400),
             ("both, the other way", format!("GET /livez HTTP/1.1\r\nHost: a\r\n{chunked}Content-Length: 3\r\n\r\n0\r\n\r\n"), 400),
