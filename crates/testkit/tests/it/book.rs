@@ -52,6 +52,8 @@ fn every_toml_file_in_the_book_is_accepted() {
             seen += 1;
             let app = directory.path().join(seen.to_string());
             copy(&template(TEMPLATES[page.template()]), &app);
+            // The template's tests are about its own resources, of which the page shows another version.
+            let _ = fs::remove_dir_all(app.join("tests"));
             fs::write(app.join(file), &snippet.text).unwrap();
             let done = Command::new(mainstay())
                 .arg("check")
