@@ -25,7 +25,7 @@ use crate::{
     own,
     parameter::Parameter,
     query,
-    statements::{ResourceStatements, Statements, column, join_table},
+    statements::{ResourceStatements, Statements, column, place_of},
     value,
 };
 
@@ -458,29 +458,6 @@ impl Tx for PgTx {
         self.again = true;
     }
 
-    async fn referring(
-        &mut self,
-        catalog: &Catalog,
-        from: ResourceIndex,
-        field: FieldIndex,
-        target: &Value,
-        limit: u32,
-    ) -> Result<Vec<Value>, Problem> {
-        let referring = catalog.schema.get(from);
-        let sql = if referring.get(field).is_many() {
-            format!("SELECT owner FROM {} WHERE target = $1 ORDER BY owner LIMIT $2", join_table(referring, field))
-        } else {
-            let reference = column(referring, field, "r");
-            format!(
-                "SELECT r.\"id\" FROM {} AS r WHERE {reference} = $1 ORDER BY r.\"id\" LIMIT $2",
-                quote(&referring.name)
-            )
-        };
-        let statement = Text { sql, types: vec![value::shape_type(referring.get(field).shape), Type::INT8] };
-        let values = vec![Parameter(target.clone()), Parameter(Value::Integer(i64::from(limit)))];
-        self.ids(&statement, values, referring.get(Resource::ID).shape).await
-    }
-
     async fn referred(
         &mut self,
         catalog: &Catalog,
@@ -489,10 +466,7 @@ impl Tx for PgTx {
         targets: &[Value],
     ) -> Result<Vec<Value>, Problem> {
         let referring = catalog.schema.get(from);
-        let (table, reference, id) = match referring.get(field).is_many() {
-            true => (join_table(referring, field), "target".to_owned(), "owner"),
-            false => (quote(&referring.name), quote(&referring.get(field).name), "\"id\""),
-        };
+        let (table, reference, id) = place_of(referring, field);
         let itself = referring.get(field).target() == Some(from);
         let own = if itself { format!(" AND r.{id} <> wanted.id") } else { String::new() };
         let sql = format!(
@@ -513,10 +487,7 @@ impl Tx for PgTx {
         limit: u32,
     ) -> Result<Vec<Value>, Problem> {
         let referring = catalog.schema.get(from);
-        let (table, reference, id) = match referring.get(field).is_many() {
-            true => (join_table(referring, field), "target".to_owned(), "owner"),
-            false => (quote(&referring.name), quote(&referring.get(field).name), "\"id\""),
-        };
+        let (table, reference, id) = place_of(referring, field);
         let itself = referring.get(field).target() == Some(from);
         let own = if itself { format!(" AND NOT r.{id} = ANY ($1)") } else { String::new() };
         let sql = format!(

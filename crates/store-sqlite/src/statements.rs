@@ -92,6 +92,14 @@ pub(crate) fn column(resource: &Resource, field: FieldIndex, alias: &str) -> Str
     )
 }
 
+/// Where a reference is kept: the table, the column with what is referred to, and that with the record that refers.
+pub(crate) fn place_of(resource: &Resource, field: FieldIndex) -> (String, String, &'static str) {
+    match resource.get(field).is_many() {
+        true => (join_table(resource, field), "target".to_owned(), "owner"),
+        false => (quote(&resource.name), quote(&resource.get(field).name), "id"),
+    }
+}
+
 /// The quoted name of a `many` reference's join table.
 pub(crate) fn join_table(resource: &Resource, field: FieldIndex) -> String {
     quote(&format!("{}__{}", resource.name, resource.get(field).name))

@@ -16,7 +16,7 @@ use crate::{
     fault::problem,
     own, query,
     sequence::Sequences,
-    statements::{Statements, column, join_table, quote},
+    statements::{Statements, column, place_of, quote},
     value,
 };
 
@@ -204,25 +204,6 @@ impl Tx for SqliteTx<'_> {
     /// There is one writer, so nobody comes in between.
     fn lost_race(&mut self) {}
 
-    async fn referring(
-        &mut self,
-        catalog: &Catalog,
-        from: ResourceIndex,
-        field: FieldIndex,
-        target: &Value,
-        limit: u32,
-    ) -> Result<Vec<Value>, Problem> {
-        let referring = catalog.schema.get(from);
-        let sql = if referring.get(field).is_many() {
-            format!("SELECT owner FROM {} WHERE target = ?1 ORDER BY owner LIMIT ?2", join_table(referring, field))
-        } else {
-            let reference = column(referring, field, "r");
-            format!("SELECT r.id FROM {} AS r WHERE {reference} = ?1 ORDER BY r.id LIMIT ?2", quote(&referring.name))
-        };
-        let shape = referring.get(Resource::ID).shape;
-        self.ids(&sql, shape, [value::keep(target), Kept::Integer(i64::from(limit))]).map_err(|error| problem(&error))
-    }
-
     async fn referred(
         &mut self,
         catalog: &Catalog,
@@ -231,10 +212,7 @@ impl Tx for SqliteTx<'_> {
         targets: &[Value],
     ) -> Result<Vec<Value>, Problem> {
         let referring = catalog.schema.get(from);
-        let (table, reference, id) = match referring.get(field).is_many() {
-            true => (join_table(referring, field), "target".to_owned(), "owner"),
-            false => (quote(&referring.name), quote(&referring.get(field).name), "id"),
-        };
+        let (table, reference, id) = place_of(referring, field);
         let own = if referring.get(field).target() == Some(from) { format!(" AND {id} <> ?1") } else { String::new() };
         let sql = format!("SELECT 1 FROM {table} WHERE {reference} = ?1{own}");
         let find = || -> rusqlite::Result<Vec<Value>> {
@@ -259,10 +237,7 @@ impl Tx for SqliteTx<'_> {
         limit: u32,
     ) -> Result<Vec<Value>, Problem> {
         let referring = catalog.schema.get(from);
-        let (table, reference, id) = match referring.get(field).is_many() {
-            true => (join_table(referring, field), "target".to_owned(), "owner"),
-            false => (quote(&referring.name), quote(&referring.get(field).name), "id"),
-        };
+        let (table, reference, id) = place_of(referring, field);
         let wanted: Vec<String> = (0..targets.len()).map(|position| format!("?{}", position + 2)).collect();
         let wanted = wanted.join(", ");
         let itself = referring.get(field).target() == Some(from);

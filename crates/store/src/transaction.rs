@@ -148,16 +148,6 @@ pub trait Tx {
     /// Runs a statement about our own tables and holds its outcome against what is expected of it.
     async fn own(&mut self, statement: &Statement) -> Result<Outcome, Problem>;
 
-    /// The ids of records of `from` whose reference (one or many) names `target`; `limit` at most, in the order of ids.
-    async fn referring(
-        &mut self,
-        catalog: &Catalog,
-        from: ResourceIndex,
-        field: FieldIndex,
-        target: &Value,
-        limit: u32,
-    ) -> Result<Vec<Value>, Problem>;
-
     /// Which of these ids the reference (one or many) of a record of `from` names, other than the record that it is the id of.
     async fn referred(
         &mut self,

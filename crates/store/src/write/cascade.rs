@@ -58,9 +58,7 @@ pub(super) async fn remove<T: Tx>(
         };
         let (from, field) = (relation.resource, relation.field);
         let target = top.record.id().clone();
-        let ids = tx.referring(catalog, from, field, &target, PAGE).await?;
-        let own = key(top.resource, &target);
-        let others: Vec<Value> = ids.into_iter().filter(|id| key(from, id) != own).collect();
+        let others = tx.referrers(catalog, from, field, std::slice::from_ref(&target), PAGE).await?;
         if others.is_empty() {
             top.relation += 1;
             continue;
