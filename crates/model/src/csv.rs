@@ -6,10 +6,8 @@ use std::borrow::Cow;
 /// before it.
 pub fn write_cell(json: &[u8], guarded: bool, out: &mut Vec<u8>) {
     match json.first() {
-        None | Some(b'n') => {}
         Some(b'"') => write_text(&text_of(json), guarded, out),
-        Some(b'[' | b'{') => quote(json, out),
-        Some(_) => out.extend_from_slice(json),
+        _ => write_json(json, out),
     }
 }
 

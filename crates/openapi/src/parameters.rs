@@ -210,10 +210,8 @@ fn short(field: &Field, name: &str, operator: ShortOperator) -> Json {
 /// What a short filter may be given: one of its values, where it is held against an enum as a whole.
 fn compared(field: &Field, operator: ShortOperator) -> Json {
     let in_list = operator == ShortOperator::In;
-    let whole = matches!(operator, ShortOperator::Equal | ShortOperator::NotEqual | ShortOperator::In)
-        || (operator == ShortOperator::Contains && field.is_list());
     match &field.kind {
-        Kind::Enum { values } if whole => {
+        Kind::Enum { values } if operator.compares_whole(field.is_list()) => {
             // A comma would end it within a list.
             let values: Vec<&String> = values.iter().filter(|value| !in_list || !value.contains(',')).collect();
             if values.is_empty() {

@@ -34,6 +34,16 @@ pub enum ShortOperator {
 }
 
 impl ShortOperator {
+    /// Whether a value is compared as a whole, with the field or with an item of its list: for an enum it is one of its values.
+    #[must_use]
+    pub fn compares_whole(self, list: bool) -> bool {
+        match self {
+            Self::Equal | Self::NotEqual | Self::In => true,
+            Self::Contains => list,
+            Self::Greater | Self::GreaterOrEqual | Self::Less | Self::LessOrEqual => false,
+        }
+    }
+
     /// Every operator with its name in brackets.
     pub const ALL: [(&'static str, Self); 8] = [
         ("contains", Self::Contains),
@@ -179,11 +189,7 @@ pub fn short_condition(
             one_of(&|number| compare(operator, number))
         }
     };
-    let values = match operator {
-        ShortOperator::Equal | ShortOperator::NotEqual | ShortOperator::In => enum_values(catalog, &left),
-        ShortOperator::Contains if is_list => enum_values(catalog, &left),
-        _ => None,
-    };
+    let values = if operator.compares_whole(is_list) { enum_values(catalog, &left) } else { None };
     Ok((condition, Input { r#type: input_type, parameter: field.to_owned(), values }))
 }
 

@@ -123,18 +123,13 @@ pub(crate) fn statements(plan: &ReadPlan) -> Arc<ReadStatements> {
 }
 
 /// One record by its id.
-pub(crate) async fn get(
-    connections: &Connections,
-    reads: &SharedReads,
-    read: &Read,
-    id: &Value,
-) -> Result<Option<Found>, Problem> {
+pub(crate) async fn get(reads: &SharedReads, read: &Read, id: &Value) -> Result<Option<Found>, Problem> {
     let made = statements(&read.plan);
     let first =
         || Step { text: made.one.text(), values: made.one.values(std::slice::from_ref(id), &Facts::of_read(read)) };
     if !made.layout.expands.is_empty() {
         let mut growing = Growing::new(&made, read, false, || vec![first()]);
-        connections.converse(&mut growing).await?;
+        reads.connections().converse(&mut growing).await?;
         return growing.into_found();
     }
     let rows = reads.rows(&made.one.shared, first().values).await?;
@@ -149,7 +144,7 @@ pub(crate) async fn get(
 
 /// A page of records, with what is expanded in them, and how many there are in all where asked: of one state of the
 /// database.
-pub(crate) async fn list(connections: &Connections, reads: &SharedReads, read: &Read) -> Result<Listed, Problem> {
+pub(crate) async fn list(reads: &SharedReads, read: &Read) -> Result<Listed, Problem> {
     let made = statements(&read.plan);
     let statement = made.page(&read.page);
     let values = || {
@@ -169,10 +164,10 @@ pub(crate) async fn list(connections: &Connections, reads: &SharedReads, read: &
     };
     if !made.layout.expands.is_empty() {
         let mut growing = Growing::new(&made, read, true, first);
-        connections.converse(&mut growing).await?;
+        reads.connections().converse(&mut growing).await?;
         return growing.into_listed();
     }
-    let results = connections.read(first(), Bounds { begin: Some(SNAPSHOT), commit: true }).await?;
+    let results = reads.connections().read(first(), Bounds { begin: Some(SNAPSHOT), commit: true }).await?;
     page(&made.layout, &results, read).map(listed).map_err(|error| problem(&error))
 }
 

@@ -94,18 +94,19 @@ impl Question {
 }
 
 /// Reads, alone or with others.
-pub(crate) struct SharedReads {
-    connections: Connections,
-    lanes: Arc<Lanes<Together>>,
-}
+pub(crate) struct SharedReads(Arc<Lanes<Together>>);
 
 impl SharedReads {
     /// For a pool of so many connections.
     pub(crate) fn new(connections: Connections, size: usize) -> Self {
         let fewest = (size / 2).clamp(1, MOST_LANES);
         let width = Width { fewest, most: size.max(fewest), together: LARGEST };
-        let lanes = Lanes::new(Together(connections.clone()), width);
-        Self { connections, lanes }
+        Self(Lanes::new(Together(connections), width))
+    }
+
+    /// The connections that lanes are made of.
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.0.carrier().0
     }
 
     /// The rows of a statement.
@@ -116,7 +117,7 @@ impl SharedReads {
         if !statement.pace.is_quick() {
             return self.alone(statement, values).await;
         }
-        match self.lanes.turn(Question { statement: Arc::clone(statement), values }).await {
+        match self.0.turn(Question { statement: Arc::clone(statement), values }).await {
             Turn::Done(rows) => Ok(rows),
             Turn::Alone(question, lane) => keeping(lane, self.alone(statement, question.values)).await,
             Turn::Refused(problem) => Err(problem),
@@ -125,7 +126,7 @@ impl SharedReads {
 
     async fn alone(&self, statement: &Shareable, values: Vec<Parameter>) -> Result<Vec<Row>, Problem> {
         let steps = vec![Step { text: &statement.text, values }];
-        let (results, took) = self.connections.timed(steps, Bounds::default()).await?;
+        let (results, took) = self.connections().timed(steps, Bounds::default()).await?;
         statement.pace.note(took);
         Ok(results.into_iter().next().unwrap_or_default())
     }

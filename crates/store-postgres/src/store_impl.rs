@@ -192,11 +192,11 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn get(&self, read: &Allowed<Read>, id: &Value) -> Result<Option<Found>, Problem> {
-        self.connections.reading(pin!(query::get(&self.connections, &self.reads, read.get(), id))).await
+        self.connections.reading(pin!(query::get(&self.reads, read.get(), id))).await
     }
 
     async fn list(&self, read: &Allowed<Read>) -> Result<Listed, Problem> {
-        self.connections.reading(pin!(query::list(&self.connections, &self.reads, read.get()))).await
+        self.connections.reading(pin!(query::list(&self.reads, read.get()))).await
     }
 
     async fn begin_loading(&self) -> Result<Box<dyn store::Loading + '_>, Problem> {

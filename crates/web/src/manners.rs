@@ -352,11 +352,9 @@ fn well_formed(request: &Request<'_>, version: Version, ambiguous: bool) -> Resu
         (Some(host), None) if !host.as_bytes().iter().all(is_of_host) => {
             Err(Problem::new(Code::BadRequest, "the `Host` header is no name or address with a port (RFC 3986, 3.2.2)"))
         }
-        (_, Some(_)) => Err(Problem::new(Code::BadRequest, "the request needs one `Host` header")),
-        (None, None) if version == Version::HTTP_11 => {
-            Err(Problem::new(Code::BadRequest, "the request needs one `Host` header"))
-        }
-        _ => Ok(()),
+        (Some(_), None) => Ok(()),
+        (None, None) if version != Version::HTTP_11 => Ok(()),
+        _ => Err(Problem::new(Code::BadRequest, "the request needs one `Host` header")),
     }
 }
 
